@@ -1,0 +1,1 @@
+"""Application entities: they talk to a CSE like any stranger."""

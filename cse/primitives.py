@@ -1,0 +1,165 @@
+"""Request and response primitives, the two effects of the core, and notifications on their way (TS-0004 6.4)."""
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from cse.codes import Operation, ResponseStatusCode
+
+Content = Mapping[str, Any]
+"""Primitive content: a JSON object with exactly one root member, such as ``{"m2m:cnt": {...}}``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """What the transport knows about the sender of a request; never taken from the primitive itself.
+
+    address: source IP address as text, None when the request was made inside this process.
+    identity: the entity (AE-ID or CSE-ID) that the transport authenticated, None when it authenticated nobody.
+    listener: which listener took the request, such as ``http`` or ``coap``.
+    internal: True for requests that this CSE makes itself.
+    """
+
+    address: str | None = None
+    identity: str | None = None
+    listener: str = ""
+    internal: bool = False
+
+
+NOBODY = Peer()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request primitive (TS-0004 6.4.1). Parameters have their short names; absent ones are None.
+
+    A binding has decoded the protocol and nothing else: values are as the originator sent them, with texts of queries, headers and options
+    converted to the type of their parameter. ``fc`` keys are short names, its values lists where the standard has a list. ``to`` is any addressing form
+    (``cse-in/ae``, ``/id-in/cnt1``, ``//sp.example/id-in/-/ae``); in a request that leaves this CSE it may be a URL.
+    """
+
+    op: Operation
+    to: str
+    fr: str | None = None
+    rqi: str | None = None
+    rvi: str | None = None
+    ty: int | None = None
+    pc: Any = None
+    rcn: int | None = None
+    fc: Mapping[str, Any] | None = None
+    drt: int | None = None
+    rt: Mapping[str, Any] | None = None
+    rp: str | int | None = None
+    ot: str | None = None
+    rqet: str | int | None = None
+    rset: str | int | None = None
+    oet: str | int | None = None
+    ec: int | None = None
+    da: bool | None = None
+    gid: str | None = None
+    grtm: tuple[str, ...] | None = None
+    gstn: int | None = None
+    sqi: bool | None = None
+    vsi: str | None = None
+    more: Mapping[str, Any] = field(default_factory=dict)
+    """Parameters of the standard that the core only hands on or refuses: rids, tkns, tids, ltids, tqi, asi, aus, auri, omr, msu, ppi."""
+    peer: Peer = NOBODY
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One response primitive (TS-0004 6.4.2). ``pc`` is None or an object with one root member; an error has ``{"m2m:dbg": sentence}``."""
+
+    rsc: ResponseStatusCode
+    rqi: str | None = None
+    pc: Any = None
+    to: str | None = None
+    fr: str | None = None
+    rvi: str | None = None
+    ot: str | None = None
+    ec: int | None = None
+    rset: str | None = None
+    cnst: int | None = None
+    cnot: int | None = None
+    vsi: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """True for 2xxx and the acknowledgements 1xxx."""
+        return self.rsc < 3000
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request that leaves this CSE, and where it may be delivered: points of access in their order of preference."""
+
+    request: Request
+    urls: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Effect: send these calls at the same time and resume with one Response each, in order.
+
+    A call that fails is answered too: 5103 when no URL could be reached, 4008 when the deadline (``seconds``) passed.
+    """
+
+    calls: tuple[Call, ...]
+    seconds: float
+
+
+class Turn(Enum):
+    """Effect: resume when the store takes writes. Until the generator ends or yields again it may open write transactions."""
+
+    WRITE = "write"
+
+
+Effect = Ask | Turn
+Steps = Generator[Effect, tuple[Response, ...], Response]
+"""How the core answers a request: resumed with () after a Turn and with the responses after an Ask."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A notification in the outbox: written in the transaction of the change that caused it, removed when it is settled.
+
+    target: entry of notificationURI as the subscriber wrote it (URL or resource identifier); order is kept per target.
+    rqi: stable over every retry and restart, so that a receiver can recognise a repetition.
+    content: ``{"m2m:sgn": {...}}`` or ``{"m2m:agn": {...}}``.
+    subscription: ri of the subscription, "" when none is meant.
+    created: seconds since the epoch. due: not to be delivered before this time (0: now); a batch under collection has the end of its duration.
+    held: True while the notice is collected for a batch and must not be delivered by itself.
+    id: given by the store, ascending in the order of the events; 0 before.
+    """
+
+    target: str
+    rqi: str
+    fr: str
+    content: Content
+    subscription: str = ""
+    ec: int | None = None
+    created: float = 0.0
+    due: float = 0.0
+    held: bool = False
+    id: int = 0
+
+
+_NUMBERS = {"op", "ty", "rcn", "drt", "ec", "gstn"}
+_REQUEST = ("op", "to", "fr", "rqi", "rvi", "ty", "pc", "rcn", "fc", "drt", "rt", "rp", "ot", "rqet", "rset", "oet", "ec", "da", "gid", "grtm", "gstn", "sqi", "vsi")
+_RESPONSE = ("rsc", "rqi", "pc", "to", "fr", "rvi", "ot", "ec", "rset", "cnst", "cnot", "vsi")
+
+
+def request_to_dict(request: Request) -> dict[str, Any]:
+    """Give the short-name object of a request (m2m:rqp), as CoAP, MQTT, WebSocket and <request> resources share it."""
+    found: dict[str, Any] = {}
+    for name in _REQUEST:
+        value = getattr(request, name)
+        if value is not None:
+            found[name] = int(value) if name in _NUMBERS else list(value) if name == "grtm" else value
+    return found | dict(request.more)
+
+
+def response_to_dict(response: Response) -> dict[str, Any]:
+    """Give the short-name object of a response (m2m:rsp), as aggregated responses and the message bindings use it."""
+    return {name: int(value) if name == "rsc" else value for name in _RESPONSE if (value := getattr(response, name)) is not None}

@@ -1,0 +1,1 @@
+"""Resource types: one file a type, its table and the procedures the standard gives it."""
