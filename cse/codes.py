@@ -2,6 +2,7 @@
 
 from enum import IntEnum, IntFlag
 
+
 class ResponseStatusCode(IntEnum):
     """How a request ended (TS-0004 6.6.3)."""
 

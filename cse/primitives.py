@@ -115,9 +115,16 @@ class Turn(Enum):
     WRITE = "write"
 
 
-Effect = Ask | Turn
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Effect: resume when no other request holds ``key``, and hold it until the generator ends (TS-0004 7.5.1.2.19: a held UPDATE)."""
+
+    key: str
+
+
+Effect = Ask | Turn | Hold
 Steps = Generator[Effect, tuple[Response, ...], Response]
-"""How the core answers a request: resumed with () after a Turn and with the responses after an Ask."""
+"""How the core answers a request: resumed with () after a Turn or Hold and with the responses after an Ask."""
 
 
 @dataclass(frozen=True, slots=True)

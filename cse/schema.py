@@ -1,6 +1,7 @@
 """What a resource type is: its table, its place in the tree, and the hooks where the standard has a procedure."""
 
 from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -36,13 +37,46 @@ class Attribute:
 class Settings(Protocol):
     """The policy values of the CSE that resource types ask for; times in seconds."""
 
-    cse_id: str
-    cse_name: str
-    sp_id: str
-    admin: str
-    max_expiration: float
-    default_expiration: float
-    request_timeout: float
+    @property
+    def cse_id(self) -> str: ...
+    @property
+    def cse_name(self) -> str: ...
+    @property
+    def sp_id(self) -> str: ...
+    @property
+    def admin(self) -> str: ...
+    @property
+    def max_expiration(self) -> float: ...
+    @property
+    def default_expiration(self) -> float: ...
+    @property
+    def request_timeout(self) -> float: ...
+    @property
+    def discovery_limit(self) -> int: ...
+    @property
+    def default_batch_seconds(self) -> float: ...
+    @property
+    def max_name_length(self) -> int: ...
+    @property
+    def max_group_nesting(self) -> int: ...
+    @property
+    def max_group_members(self) -> int: ...
+    @property
+    def release(self) -> str: ...
+    @property
+    def supported_releases(self) -> tuple[str, ...]: ...
+    @property
+    def points_of_access(self) -> tuple[str, ...]: ...
+    @property
+    def serializations(self) -> tuple[str, ...]: ...
+    @property
+    def allowed_ae_originators(self) -> tuple[str, ...]: ...
+    @property
+    def allowed_app_ids(self) -> tuple[str, ...]: ...
+    @property
+    def default_ae_stem(self) -> str: ...
+    @property
+    def acp_create_open(self) -> bool: ...
 
 
 class Host(Protocol):
@@ -59,14 +93,33 @@ class Host(Protocol):
     def now(self) -> float:
         """Seconds since the epoch."""
 
+    def time(self) -> str:
+        """Now, as timestamp text."""
+
     def fresh(self) -> str:
         """A new unique request or group identifier."""
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The resource type numbers that this CSE implements."""
+
+    def children_of(self, kind: "ResourceType") -> frozenset[int]:
+        """The numbers of the implemented types that may be children of a type."""
 
     def type_of(self, record: Record) -> "ResourceType":
         """The table of a resource."""
 
     def type_named(self, ty: int) -> "ResourceType | None":
         """The table of a resource type number, None when it is not implemented."""
+
+    def checker(self, kind: "ResourceType") -> "Checker":
+        """The compiled table of a resource type."""
+
+    def remote(self, address: str) -> bool:
+        """Whether an address belongs to another CSE. Raises BadRequest when it is none."""
+
+    def may_contain(self, parent: Record, child: "ResourceType") -> bool:
+        """Whether the standard's child tables allow a type below a resource."""
 
     def resolve(self, reader: Reader, address: str) -> Record | None:
         """The local resource at an address in any form; None when it does not exist, is virtual or belongs to another CSE."""
@@ -77,8 +130,32 @@ class Host(Protocol):
     def may(self, reader: Reader, request: Request, operation: int, target: Record, child: int | None = None) -> bool:
         """Whether the originator of a request has a privilege (AccessControlOperation) on a resource; ``child`` is the type to be created."""
 
+    def may_change_policies(self, reader: Reader, request: Request, target: Record) -> bool:
+        """Whether the originator may UPDATE ``acpi`` of a resource (TS-0004 7.3.3.15)."""
+
+    def granted_attributes(self, reader: Reader, request: Request, operation: int, target: Record) -> frozenset[str] | None:
+        """The attributes that the policies restrict the originator to, None when they do not."""
+
+    def routes(self, csi: str) -> tuple[str, ...]:
+        """The points of access of the next hop towards another CSE, () when no route leads there."""
+
     def handle(self, request: Request) -> Steps:
-        """Answer a request as if it had come from outside."""
+        """Answer a request as if it had come from outside; failures are responses."""
+
+    def perform(self, request: Request, target: Record) -> Steps:
+        """Do what a checked request asks for with a resource that was found already. Raises CSEError."""
+
+    def expired(self, record: Record) -> bool:
+        """Whether the expirationTime of a resource has passed, though it is not removed yet."""
+
+    def write(self, request: Request) -> AbstractContextManager["Change"]:
+        """Open the write transaction of a request; leaving it without an exception puts the notifications it causes into the outbox."""
+
+    def once(self, group_request: str, target: str) -> bool:
+        """True the first time a group request identifier is seen for a target (TS-0004 7.4.14.2.2); cuts loops of groups."""
+
+    def remaining(self, request: Request) -> float:
+        """Seconds until the request expires, at most the request timeout of the CSE."""
 
 
 class Change(Protocol):
@@ -97,17 +174,34 @@ class Change(Protocol):
         """The request that is served."""
 
     @property
+    def seconds(self) -> float:
+        """The moment of the change, in seconds since the epoch."""
+
+    @property
     def time(self) -> str:
-        """The moment of the change, as timestamp text."""
+        """The same as timestamp text."""
 
     def insert(self, record: Record, parent: Record) -> None:
         """Add a resource: a creation event for the subscriptions of the parent."""
 
-    def replace(self, old: Record, new: Record, *, event: bool = False) -> None:
-        """Change a resource; ``event`` when the attributes count as an update for its subscriptions (net 1)."""
+    def replace(self, new: Record, modified: Mapping[str, Any] | None = None) -> None:
+        """Change a resource; ``modified`` attributes count as an update for its subscriptions (net 1), None for counters kept by the CSE."""
 
-    def remove(self, record: Record, *, event: bool = True) -> None:
-        """Delete a resource and its descendants; without event when limits push an instance out (TS-0004 7.4.7)."""
+    def remove(self, record: Record) -> None:
+        """Delete a resource and its descendants, with the events and hooks that belong to it."""
+
+    def evict(self, record: Record) -> None:
+        """Delete an instance that limits push out of its parent: no event, no hook (TS-0004 7.4.7)."""
+
+
+class Checker(Protocol):
+    """The compiled table of a resource type: what a representation in a request must be like."""
+
+    def create(self, body: object) -> dict[str, Any]:
+        """Give the attributes of ``{"m2m:cnt": {...}}`` in a CREATE. Raises BadRequest naming what is wrong."""
+
+    def update(self, body: object) -> dict[str, Any]:
+        """Give the attributes of an UPDATE, None for those to be removed. Raises BadRequest naming what is wrong."""
 
 
 Prepare = Callable[[Host, Request, Record, Mapping[str, Any]], Generator[Effect, tuple[Response, ...], Any]]
@@ -134,6 +228,10 @@ class ResourceType:
     instance: bool = False
     api_create: bool = True
     virtual: Mapping[str, Virtual] = field(default_factory=dict)
+    authorize: Callable[[Host, Reader, Request, Record], bool] | None = None
+    """(host, reader, request, parent): whether the originator may create one here, where more or less than the parent's policies decides."""
+    identify: Callable[[Change, dict[str, Any], Any], str] | None = None
+    """(change, attributes given, prepared): the ri, where it is not simply a fresh one; raises a CSEError when it is taken."""
     prepare_create: Prepare | None = None
     prepare_update: Prepare | None = None
     on_create: Callable[[Change, dict[str, Any], Record, Any], None] | None = None
@@ -148,5 +246,19 @@ class ResourceType:
     """(change, parent as it is in the transaction, new child) after a child was inserted."""
     on_child_gone: Callable[[Change, Record, Record], None] | None = None
     """(change, parent, child) after a direct child was deleted."""
+    on_read: Callable[[Change, Record], None] | None = None
+    """(change, resource) in a write transaction of its own after a RETRIEVE for which ``counts_reads`` is true."""
+    counts_reads: Callable[[Record], bool] | None = None
+    """(resource): whether a RETRIEVE changes it."""
+    hidden: Callable[[Reader, Record], bool] | None = None
+    """(reader, resource): whether it must not be shown (TS-0001 9.6.6 disableRetrieval)."""
     on_retrieve: Callable[[Host, Record], Mapping[str, Any]] | None = None
     """(host, resource): attributes that are only known at the moment of a RETRIEVE."""
+    defaults: Mapping[str, Any] = field(init=False)
+    """Values of attributes that a new resource gets when they are absent."""
+    names: frozenset[str] = field(init=False)
+    """Short names of all attributes."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "defaults", {found.short: found.default for found in self.attributes if found.default is not None})
+        object.__setattr__(self, "names", frozenset(found.short for found in self.attributes))

@@ -1,0 +1,250 @@
+"""Empties the outbox: every notice is delivered at least once, in order per target, or given up by policy and said so."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from cse.codes import Operation
+from cse.codes import ResponseStatusCode as RSC
+from cse.config import setting
+from cse.primitives import Call, Notice, Request, Response
+from cse.storage import Reader, StoreError
+
+log = logging.getLogger(__name__)
+
+PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How notifications are delivered; times in seconds."""
+
+    timeout: float = setting(10.0, "Time a target has to answer a notification.")
+    first_retry: float = setting(1.0, "Pause after the first failure of a target.")
+    retry_factor: float = setting(2.0, "Every further failure makes the pause longer by this factor.")
+    longest_retry: float = setting(60.0, "Longest pause between two attempts.")
+    jitter: float = setting(0.25, "Share of a pause that is random, so that targets are not retried in step: 0.25 is 25 % up or down.")
+    max_age: float = setting(86_400.0, "A notification is given up when its target fails and it is older than this.")
+    max_attempts: int = setting(0, "A notification is given up after so many attempts; 0 for no limit but its age.")
+    concurrency: int = setting(512, "Targets that are delivered to at the same time; a quarter as many failing ones beside them.")
+    memory: int = setting(128, "Notifications held in memory for one target; the rest stays in the store until its turn.")
+    settle_delay: float = setting(0.05, "Longest time after which a delivered notification leaves the outbox; a crash within it means a repetition.")
+    settle_batch: int = setting(200, "So many delivered notifications leave the outbox without waiting for that time.")
+
+
+class _Line:
+    """The notices of one target. ``last``: id of the newest taken from the store; ``more``: there are newer ones in the store."""
+
+    __slots__ = ("attempts", "failures", "head", "last", "more", "queue", "resting", "target", "task")
+
+    def __init__(self, target: str, last: int) -> None:
+        self.target = target
+        self.last = last
+        self.more = False
+        self.queue: deque[Notice] = deque()
+        self.failures = 0
+        self.head = 0
+        self.attempts = 0
+        self.resting = False
+        self.task: asyncio.Task[None] | None = None
+
+
+class Courier:
+    """Delivers what the outbox holds.
+
+    reader: the store. route: the URLs of a target, in order of preference. send: delivers a call within seconds and answers with a Response whatever
+    happens. settle: takes outcomes (True delivered, False given up) out of the outbox, False when it could not. random: in [0, 1).
+
+    One notice a target is under way at a time. A 2xxx answer is a delivery. When the target cannot be reached, does not answer in time or answers 5xxx or
+    6xxx, the notice is tried again after a pause that grows, and its successors wait behind it. A 4xxx answer (but 4008) refuses this very notice: repeating
+    it would change nothing, so it is given up at once and the next one has its turn.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        *,
+        route: Callable[[str], tuple[str, ...]],
+        send: Callable[[Call, float], Awaitable[Response]],
+        settle: Callable[[Sequence[tuple[Notice, bool]]], Awaitable[bool]],
+        policy: Policy,
+        release: str,
+        clock: Callable[[], float],
+        random: Callable[[], float],
+    ) -> None:
+        self._reader = reader
+        self._route = route
+        self._send = send
+        self._settle = settle
+        self._policy = policy
+        self._release = release
+        self._clock = clock
+        self._random = random
+        self._lines: dict[str, _Line] = {}
+        self._healthy = asyncio.Semaphore(policy.concurrency)
+        self._doubtful = asyncio.Semaphore(max(1, policy.concurrency // 4))
+        self._outcomes: list[tuple[Notice, bool]] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._settling: asyncio.Task[None] | None = None
+        self._loading = False
+        self._closing = False
+
+    async def load(self) -> None:
+        """Take up what an earlier process left in the outbox."""
+        self._loading, after = True, 0
+        while page := self._reader.notices(after, PAGE):
+            self._take(page)
+            after = page[-1].id
+            await asyncio.sleep(0)
+        self._loading = False
+
+    def offer(self, notices: Sequence[Notice]) -> None:
+        """Take notices that were just committed, in order of their id."""
+        if not self._loading:
+            self._take(notices)
+
+    def forget(self) -> None:
+        """Drop everything: the outbox was emptied."""
+        for line in self._lines.values():
+            if line.task is not None:
+                line.task.cancel()
+        self._lines.clear()
+        self._outcomes.clear()
+
+    async def close(self, grace: float) -> None:
+        """Let deliveries under way end within ``grace`` seconds, and settle what was delivered; the rest waits in the outbox for the next start."""
+        self._closing = True
+        tasks = [line.task for line in self._lines.values() if line.task is not None]
+        for line in self._lines.values():
+            if line.resting and line.task is not None:
+                line.task.cancel()
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=grace)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        if self._settling is not None:
+            await self._settling
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._outcomes:
+            await self._settle(self._outcomes)
+
+    def _take(self, notices: Sequence[Notice]) -> None:
+        if self._closing:
+            return
+        for notice in notices:
+            line = self._lines.get(notice.target)
+            if line is None:
+                line = self._lines[notice.target] = _Line(notice.target, notice.id - 1)
+                line.task = asyncio.get_running_loop().create_task(self._run(line))
+            if line.more or len(line.queue) >= self._policy.memory:
+                line.more = True
+            else:
+                line.queue.append(notice)
+                line.last = notice.id
+
+    async def _run(self, line: _Line) -> None:
+        """Deliver to one target until nothing is left for it."""
+        try:
+            while not self._closing and self._next(line):
+                pool = self._doubtful if line.failures else self._healthy
+                notice = line.queue[0]
+                if notice.due > self._clock():
+                    await self._rest(line, notice.due - self._clock())
+                async with pool:
+                    line.resting = False
+                    answer = await self._attempt(notice)
+                if answer.ok:
+                    line.failures = 0
+                    line.queue.popleft()
+                    log.info("notified %s for %s: %d", notice.target, notice.subscription, answer.rsc)
+                    self._settled(notice, True)
+                elif 4000 <= answer.rsc < 5000 and answer.rsc != RSC.REQUEST_TIMEOUT:
+                    line.failures = 0
+                    self._give_up(line, notice, answer)
+                else:
+                    await self._failed(line, notice, answer)
+        finally:
+            if self._lines.get(line.target) is line:
+                del self._lines[line.target]
+
+    def _next(self, line: _Line) -> bool:
+        """Make sure the line has a notice at its head, from the store where there are more; False when it is done."""
+        if not line.queue and line.more:
+            try:
+                page = self._reader.notices(line.last, self._policy.memory, target=line.target)
+            except StoreError as error:
+                log.error("the outbox of %s cannot be read; it is taken up at the next start: %s", line.target, error)
+                return False
+            line.queue.extend(page)
+            line.more = len(page) == self._policy.memory
+            if page:
+                line.last = page[-1].id
+        return bool(line.queue)
+
+    async def _attempt(self, notice: Notice) -> Response:
+        request = Request(
+            op=Operation.NOTIFY, to=notice.target, fr=notice.fr, rqi=notice.rqi, rvi=self._release, pc=notice.content, ec=notice.ec
+        )
+        return await self._send(Call(request, self._route(notice.target)), self._policy.timeout)
+
+    async def _failed(self, line: _Line, notice: Notice, answer: Response) -> None:
+        """Give up what the policy no longer bears; otherwise rest, and read the line anew, because the core may have replaced notices meanwhile."""
+        line.attempts = line.attempts + 1 if line.head == notice.id else 1
+        line.head = notice.id
+        line.failures += 1
+        if line.failures == 1:
+            log.warning("notifications to %s wait: %s", line.target, _reason(answer))
+        if line.attempts == self._policy.max_attempts:
+            self._give_up(line, notice, answer)
+        while self._next(line) and line.queue[0].created < self._clock() - self._policy.max_age:
+            self._give_up(line, line.queue[0], answer)
+        if line.queue and not self._closing:
+            line.last = line.queue[0].id - 1
+            line.more = True
+            line.queue.clear()
+            policy = self._policy
+            pause = min(policy.first_retry * policy.retry_factor ** min(line.failures - 1, 64), policy.longest_retry)
+            await self._rest(line, pause * (1 + policy.jitter * (2 * self._random() - 1)))
+
+    async def _rest(self, line: _Line, seconds: float) -> None:
+        line.resting = True
+        await asyncio.sleep(seconds)
+
+    def _give_up(self, line: _Line, notice: Notice, answer: Response) -> None:
+        line.queue.popleft()
+        log.warning("gave up notifying %s for %s: %s", notice.target, notice.subscription or "no subscription", _reason(answer))
+        self._settled(notice, False)
+
+    def _settled(self, notice: Notice, delivered: bool) -> None:
+        self._outcomes.append((notice, delivered))
+        if len(self._outcomes) >= self._policy.settle_batch:
+            self._flush()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._policy.settle_delay, self._flush)
+
+    def _flush(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._settling is None and self._outcomes:
+            self._settling = asyncio.get_running_loop().create_task(self._settle_all())
+
+    async def _settle_all(self) -> None:
+        try:
+            outcomes, self._outcomes = self._outcomes, []
+            if not await self._settle(outcomes):
+                self._outcomes[:0] = outcomes
+        finally:
+            self._settling = None
+        if self._outcomes and self._timer is None and not self._closing:
+            self._timer = asyncio.get_running_loop().call_later(max(self._policy.settle_delay, 0.05), self._flush)
+
+
+def _reason(answer: Response) -> str:
+    """Give an answer's code and its debugging text, where it has one."""
+    text = answer.pc.get("m2m:dbg") if isinstance(answer.pc, dict) else None
+    return f"{answer.rsc:d} {text}" if text else f"{answer.rsc:d} {answer.rsc.name}"

@@ -1,0 +1,392 @@
+"""Runs the core: steps its generators, commits their writes together, sends what they ask for, and answers when an answer is durable."""
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Mapping, Sequence
+from queue import SimpleQueue
+from typing import Any, Protocol, TypeVar
+
+from bindings.ports import Sender
+from cse.codes import ResponseStatusCode as RSC
+from cse.errors import CSEError, RequestTimeout, TargetNotReachable
+from cse.primitives import Ask, Call, Notice, Request, Response, Steps, Turn
+from cse.storage import Store, StoreError
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class Core(Protocol):
+    """What the driver runs (cse.core.CSE)."""
+
+    def handle(self, request: Request) -> Steps:
+        """Answer a request."""
+
+    def due(self, now: float) -> float | None:
+        """Do in write transactions what time has come for; give the seconds until the next call is wanted."""
+
+    def settle(self, outcomes: Sequence[tuple[Notice, bool]]) -> None:
+        """Take notices out of the outbox: True delivered, False given up."""
+
+
+class _Job:
+    """A generator on its way: its request (None for work of this process), who waits for it, and what is to happen after the commit."""
+
+    __slots__ = ("ask", "ended", "future", "request", "result", "steps")
+
+    def __init__(self, steps: Generator[Any, tuple[Response, ...], Any], request: Request | None) -> None:
+        self.steps = steps
+        self.request = request
+        self.future: asyncio.Future[Any] | None = None
+        self.result: Any = None
+        self.ended = False
+        self.ask: Ask | None = None
+
+
+class Driver:
+    """Answers requests with a core, in one event loop; ``submit`` is the Handler of the bindings.
+
+    Requests that neither write nor ask are answered inside ``submit``. Writers run one after the other and gather until the loop has no other runnable
+    writer; then one commit makes all of them durable in a thread of its own, while reading goes on and new writers queue for the next one. ``batch`` bounds
+    the writers of one commit, ``waiting`` those that queue: beyond it a request is refused at once. ``calls`` bounds the requests on their way to others.
+    """
+
+    def __init__(
+        self,
+        core: Core,
+        store: Store,
+        senders: Mapping[str, Sender],
+        *,
+        deliver: Callable[[Sequence[Notice]], None],
+        clock: Callable[[], float],
+        batch: int = 256,
+        waiting: int = 20_000,
+        calls: int = 256,
+    ) -> None:
+        self._core = core
+        self._store = store
+        self._senders = senders
+        self._deliver = deliver
+        self._clock = clock
+        self._limit = batch
+        self._waiting = waiting
+        self._calls = asyncio.Semaphore(calls)
+        self._loop = asyncio.get_running_loop()
+        self._batch: list[_Job] = []
+        self._syncing: list[_Job] = []
+        self._queue: deque[_Job] = deque()
+        self._committing = False
+        self._scheduled = False
+        self._held = 0
+        self._open = 0
+        self._watchers: list[asyncio.Future[None]] = []
+        self._asking: set[asyncio.Task[None]] = set()
+        self._wake = asyncio.Event()
+        self._orders: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def submit(self, request: Request) -> Response | asyncio.Future[Response]:
+        """Answer a request: at once, or with a future that is resolved when everything it wrote is durable. Never raises."""
+        steps = self._core.handle(request)
+        try:
+            effect = next(steps)
+        except StopIteration as stop:
+            answer: Response = stop.value
+            return answer
+        except Exception as error:
+            return self._refusal(request, error)
+        if effect is Turn.WRITE and len(self._queue) >= self._waiting:
+            steps.close()
+            return Response(RSC.INTERNAL_SERVER_ERROR, request.rqi, {"m2m:dbg": "too many requests are waiting, try again later"}, rvi=request.rvi)
+        started: Response | asyncio.Future[Response] = self._start(_Job(steps, request), effect)
+        return started
+
+    def write(self, work: Callable[[], T]) -> asyncio.Future[T]:
+        """Run a plain function while the store takes writes; the future has its result when that is durable, or its exception."""
+
+        def steps() -> Generator[Turn, tuple[Response, ...], T]:
+            yield Turn.WRITE
+            return work()
+
+        job = _Job(steps(), None)
+        started = self._start(job, next(job.steps))
+        if isinstance(started, asyncio.Future):
+            return started
+        future: asyncio.Future[T] = self._loop.create_future()
+        if isinstance(started, Exception):
+            future.set_exception(started)
+        else:
+            future.set_result(started)
+        return future
+
+    async def exclusive(self, work: Callable[[], T]) -> T:
+        """Run a function that commits by itself (start-up, reset) while nothing is written or being committed."""
+        self._held += 1
+        try:
+            while self._committing or self._batch:
+                await self._watch()
+            return work()
+        finally:
+            self._held -= 1
+            self._resume()
+
+    async def settle(self, outcomes: Sequence[tuple[Notice, bool]]) -> bool:
+        """Take notices out of the outbox; False when the store refused it (the log says why) and they are still there."""
+        try:
+            await self.write(lambda: self._core.settle(outcomes))
+        except Exception as error:
+            log.error("%d notifications could not be taken out of the outbox: %s", len(outcomes), error, exc_info=not isinstance(error, StoreError))
+            return False
+        return True
+
+    async def timers(self) -> None:
+        """Let the core do what is due, for ever: when it said, at ``wake()``, and once a second, because a request may have set an earlier time."""
+        while True:
+            self._wake.clear()
+            try:
+                delay = await self.write(lambda: self._core.due(self._clock()))
+            except StoreError as error:
+                log.error("what was due could not be done: %s", error)
+                delay = None
+            except Exception:
+                log.exception("what was due could not be done")
+                delay = None
+            try:
+                async with asyncio.timeout(1.0 if delay is None else min(max(delay, 0.01), 1.0)):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+
+    def wake(self) -> None:
+        """Let ``timers`` look at once."""
+        self._wake.set()
+
+    async def drain(self, grace: float) -> bool:
+        """Wait up to ``grace`` seconds until nothing is on its way; False when something still is."""
+        try:
+            async with asyncio.timeout(grace):
+                while self._open or self._committing or self._batch:
+                    await self._watch()
+        except TimeoutError:
+            return False
+        return True
+
+    async def close(self) -> None:
+        """End what is still being asked, and the thread; no request may follow."""
+        for task in list(self._asking):
+            task.cancel()
+        await asyncio.gather(*self._asking, return_exceptions=True)
+        while self._committing:
+            await self._watch()
+        if self._thread is not None:
+            self._orders.put(None)
+            await asyncio.to_thread(self._thread.join)
+
+    def _start(self, job: _Job, effect: Any) -> Any:
+        if self._granted(job, effect, False):
+            self._step(job, (), True)
+        if job.ended:
+            return job.result
+        job.future = self._loop.create_future()
+        self._open += 1
+        return job.future
+
+    def _step(self, job: _Job, value: tuple[Response, ...], wrote: bool) -> None:
+        """Run a job until it waits or ends. ``wrote``: it has the write turn, so its answer belongs to the next commit."""
+        while True:
+            try:
+                effect = job.steps.send(value)
+            except StopIteration as stop:
+                job.result = stop.value
+            except Exception as error:
+                job.result = error if job.request is None else self._refusal(job.request, error)
+            else:
+                if not self._granted(job, effect, wrote):
+                    return
+                value, wrote = (), True
+                continue
+            if wrote and self._store.pending:
+                self._join(job)
+            else:
+                self._resolve(job)
+            return
+
+    def _granted(self, job: _Job, effect: Any, wrote: bool) -> bool:
+        """Give the write turn now if it can be had; otherwise arrange for the job to go on later."""
+        if effect is Turn.WRITE:
+            if wrote or not (self._committing or self._held or len(self._batch) >= self._limit):
+                return True
+            self._queue.append(job)
+        elif wrote and self._store.pending:
+            job.ask = effect
+            self._join(job)
+        else:
+            self._ask(job, effect)
+        return False
+
+    def _join(self, job: _Job) -> None:
+        self._batch.append(job)
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._commit)
+
+    def _resolve(self, job: _Job) -> None:
+        job.ended = True
+        if job.future is None:
+            return
+        self._open -= 1
+        if not job.future.done():
+            if isinstance(job.result, Exception):
+                job.future.set_exception(job.result)
+            else:
+                job.future.set_result(job.result)
+        if not self._open:
+            self._notify()
+
+    def _commit(self) -> None:
+        """Begin the commit of the batch: the disk is waited for in the thread."""
+        self._scheduled = False
+        if self._committing or not self._batch:
+            return
+        self._committing = True
+        self._syncing, self._batch = self._batch, []
+        try:
+            self._store.flush()
+            if not self._store.durable:
+                self._store.sync()
+        except Exception as error:
+            self._committed(error)
+            return
+        if not self._store.durable:
+            self._committed(None)
+            return
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="commit", daemon=True)
+            self._thread.start()
+        self._orders.put(self._store.sync)
+
+    def _work(self) -> None:
+        while (order := self._orders.get()) is not None:
+            failure: Exception | None = None
+            try:
+                order()
+            except Exception as error:
+                failure = error
+            self._loop.call_soon_threadsafe(self._committed, failure)
+
+    def _committed(self, error: Exception | None) -> None:
+        """End a commit: answer its requests, and let the writers run that have queued meanwhile."""
+        jobs, self._syncing = self._syncing, []
+        notices: list[Notice] = []
+        try:
+            if error is None:
+                notices = self._store.publish()
+            else:
+                self._store.discard()
+        except Exception as another:
+            error = error or another
+        self._committing = False
+        self._resume()
+        if self._batch and self._store.durable:
+            self._commit()
+        if error is not None:
+            self._undone(jobs, error)
+        else:
+            if notices:
+                self._deliver(notices)
+            for job in jobs:
+                if job.ask is not None:
+                    asked, job.ask = job.ask, None
+                    self._ask(job, asked)
+                else:
+                    self._resolve(job)
+        self._notify()
+
+    def _undone(self, jobs: Sequence[_Job], error: Exception) -> None:
+        if isinstance(error, StoreError):
+            log.error("a commit of %d requests failed: %s", len(jobs), error)
+        else:
+            log.error("a commit of %d requests failed", len(jobs), exc_info=error)
+        for job in jobs:
+            job.steps.close()
+            job.result = error if job.request is None else self._refusal(job.request, error)
+            self._resolve(job)
+
+    def _resume(self) -> None:
+        while self._queue and not (self._committing or self._held or len(self._batch) >= self._limit):
+            self._step(self._queue.popleft(), (), True)
+
+    def _watch(self) -> asyncio.Future[None]:
+        """Give a future for the next end of a commit or of all requests."""
+        future: asyncio.Future[None] = self._loop.create_future()
+        self._watchers.append(future)
+        return future
+
+    def _notify(self) -> None:
+        if self._watchers:
+            watchers, self._watchers = self._watchers, []
+            for watcher in watchers:
+                if not watcher.done():
+                    watcher.set_result(None)
+
+    def _ask(self, job: _Job, ask: Ask) -> None:
+        task = self._loop.create_task(self._answered(job, ask))
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+
+    async def _answered(self, job: _Job, ask: Ask) -> None:
+        deadline = self._loop.time() + ask.seconds
+        if len(ask.calls) == 1:
+            answers = [await self._bounded(ask.calls[0], deadline)]
+        else:
+            answers = await asyncio.gather(*(self._bounded(call, deadline) for call in ask.calls))
+        self._step(job, tuple(answers), False)
+
+    async def _bounded(self, call: Call, deadline: float) -> Response:
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._calls.acquire()
+        except TimeoutError:
+            return self._refusal(call.request, RequestTimeout(f"{call.request.to} was not asked in time"))
+        try:
+            return await self.send(call, deadline - self._loop.time())
+        finally:
+            self._calls.release()
+
+    async def send(self, call: Call, seconds: float) -> Response:
+        """Send a request to the first of its URLs that can be reached. Never raises: every failure is a Response (5103, 4008)."""
+        request, reasons = call.request, list[str]()
+        deadline = self._loop.time() + seconds
+        try:
+            async with asyncio.timeout_at(deadline):
+                for url in call.urls:
+                    sender = self._senders.get(url.partition(":")[0].lower())
+                    if sender is None:
+                        reasons.append(f"{url}: no client for this scheme")
+                        continue
+                    try:
+                        return await sender.send(url, request, max(deadline - self._loop.time(), 0.001))
+                    except (RequestTimeout, TimeoutError):
+                        raise TimeoutError from None
+                    except CSEError as error:
+                        reasons.append(f"{url}: {error}")
+                    except Exception:
+                        log.exception("sending to %s failed", url)
+                        reasons.append(f"{url}: cannot be sent to")
+        except TimeoutError:
+            return self._refusal(request, RequestTimeout(f"{request.to} did not answer in time"))
+        why = "; ".join(reasons) or "it has no point of access"
+        return self._refusal(request, TargetNotReachable(f"{request.to} cannot be reached: {why}"))
+
+    def _refusal(self, request: Request, error: Exception) -> Response:
+        """Give the answer to a request that failed; what is not meant for its originator goes to the log alone."""
+        if isinstance(error, CSEError):
+            code, text = error.code, str(error)
+        elif isinstance(error, StoreError):
+            code, text = RSC.INTERNAL_SERVER_ERROR, f"the store refused the change: {error}"
+        else:
+            code, text = RSC.INTERNAL_SERVER_ERROR, "the CSE failed to serve this request; its log says why"
+            log.error("%s %s of %s failed", request.op.name, request.to, request.fr, exc_info=error)
+        return Response(code, request.rqi, {"m2m:dbg": text}, rvi=request.rvi)

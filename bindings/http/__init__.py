@@ -1,0 +1,1 @@
+"""The HTTP binding (TS-0009)."""

@@ -1,0 +1,465 @@
+"""HTTP messages to primitives and back, as pure functions of texts and bytes (TS-0009 6)."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple
+from urllib.parse import quote, unquote_to_bytes, urlsplit
+
+from bindings.serialization import Media, choose, decode, encode, media_of
+from cse.codes import Operation, ResponseStatusCode
+from cse.errors import BadRequest, CSEError, NotAcceptable, OperationNotAllowed, TargetNotReachable, UnsupportedMediaType
+from cse.primitives import Peer, Request, Response
+
+STATUS: Mapping[int, int] = {
+    code: status
+    for status, codes in {
+        202: (1000, 1001, 1002),
+        200: (2000, 2002, 2004),
+        201: (2001,),
+        400: (4000, 4102, 4110, 4120, 4122, 4123, 4131, 4133, 4134, 4137, 4142, 4143, 6010, 6022, 6023, 6024),
+        403: (4101, 4103, *range(4106, 4110), *range(4111, 4118), *range(4126, 4129), 4135, 4136, 4138, 4139, 4141,
+              5105, 5203, 5205, 5208, 5214, 5215, 5218, 5222, 6034),
+        404: (4004, 4118, 4119, 4121, 4130, 4132, 5103, 5107, 6003, 6005),
+        405: (4005,),
+        406: (5207,),
+        409: (4104, 4105, 4124, 4140, 5106, 5219, 5220, 6028, 6029),
+        415: (4015,),
+        500: (5000, 5204, 5209, 5210, 5211, 5212, 5216, 5217, 5221, 5230, 5231, 5232, 6020, 6021, 6025, 6026, 6033),
+        501: (4001, 4125, 5001, 5206),
+        504: (4008, 6030, 6031),
+    }.items()
+    for code in codes
+}  # fmt: skip
+"""HTTP status of every response status code (TS-0009 6.3.2)."""
+
+_CODES = {str(code): ResponseStatusCode(code) for code in STATUS}
+_ANSWERS = {code: (status, ("X-M2M-RSC", str(code))) for code, status in STATUS.items()}
+_GUESSES = {401: 4106, 403: 4103, 404: 4004, 405: 4005, 406: 5207, 408: 4008, 409: 4105, 415: 4015, 501: 5001, 504: 4008}
+"""Response status code for an HTTP error status that comes without one."""
+
+_OPERATIONS = {"GET": Operation.RETRIEVE, "PUT": Operation.UPDATE, "DELETE": Operation.DELETE, "POST": Operation.CREATE}
+_METHODS = {Operation.RETRIEVE: "GET", Operation.UPDATE: "PUT", Operation.DELETE: "DELETE", Operation.CREATE: "POST", Operation.NOTIFY: "POST"}
+
+_UNUSUAL_PATH = re.compile(r"[^!-$&-~]|//").search
+_NOT_IN_SEGMENT = re.compile(r"[\x00-\x1f\x7f/]").search
+_BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})").search
+_SHORT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}").fullmatch
+_TRUTHS = {"true": True, "1": True, "false": False, "0": False}
+
+
+def _text(name: str, text: str) -> str:
+    if not text:
+        raise BadRequest(f"{name} has an empty value")
+    return text
+
+
+def _number(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise BadRequest(f"{name} is {_quoted(text)}, which is no whole number")
+    return int(text)
+
+
+def _truth(name: str, text: str) -> bool:
+    if text not in _TRUTHS:
+        raise BadRequest(f"{name} is {_quoted(text)}, neither true nor false")
+    return _TRUTHS[text]
+
+
+def _moment(name: str, text: str) -> str | int:
+    """Digits are milliseconds, anything else is a timestamp that the core reads (TS-0004 6.3.3, absRelTimestamp)."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else _text(name, text)
+
+
+def _quoted(text: str) -> str:
+    return repr(text) if len(text) <= 60 else repr(text[:60]) + "..."
+
+
+class _Slot(NamedTuple):
+    """Where a text goes: ``place`` is "" for a parameter of the request, ``fc`` or ``more``; ``separator`` is None for a single value."""
+
+    place: str
+    name: str
+    convert: Callable[[str, str], Any]
+    separator: str | None = None
+
+
+_QUERY: Mapping[str, _Slot] = {
+    name: _Slot(place, name, convert, separator)
+    for place, convert, separator, names in (
+        ("", _number, None, "rcn drt gstn"),
+        ("", _truth, None, "da sqi"),
+        ("", _moment, None, "rp"),
+        ("rt", _number, None, "rt"),
+        ("pc", _text, "+", "atrl"),
+        ("more", _text, "+", "rids tids ltids"),
+        ("more", _truth, None, "tqi asi auri"),
+        ("fc", _text, None, "crb cra ms us exb exa cfq lbq arp geom"),
+        ("fc", _number, None, "sts stb sza szb fu lim fo cfs lvl ofst ops gmty gsf"),
+        ("fc", _text, "+", "lbl clbl palb cty smf"),
+        ("fc", _number, "+", "ty chty pty"),
+    )
+    for name in names.split()
+}
+_CONDITIONS = {"c.": "catr", "p.": "patr"}
+_NEVER_QUERY = frozenset({"atr", "catr", "patr", "fc"})
+"""Filter criteria whose own names stand in no query: that of the attribute does."""
+
+_HEADERS: Mapping[str, _Slot] = {
+    "X-M2M-Origin": _Slot("", "fr", _text),
+    "X-M2M-RI": _Slot("", "rqi", _text),
+    "X-M2M-RVI": _Slot("", "rvi", _text),
+    "X-M2M-GID": _Slot("", "gid", _text),
+    "X-M2M-OT": _Slot("", "ot", _text),
+    "X-M2M-VSI": _Slot("", "vsi", _text),
+    "X-M2M-RET": _Slot("", "rqet", _moment),
+    "X-M2M-RST": _Slot("", "rset", _moment),
+    "X-M2M-OET": _Slot("", "oet", _moment),
+    "X-M2M-EC": _Slot("", "ec", _number),
+    "X-M2M-GTM": _Slot("", "grtm", _text, "+"),
+    "X-M2M-RTU": _Slot("rt", "nu", _text, "&"),
+    "X-M2M-AS": _Slot("more", "aus", _text, "+"),
+    "X-M2M-OMR": _Slot("more", "omr", _text, "+"),
+    "X-M2M-PRPI": _Slot("more", "ppi", _text),
+    "X-M2M-MSU": _Slot("more", "msu", _text),
+    "Authorization": _Slot("more", "tkns", _text, "+"),
+}
+_HEADER_SLOTS = {spelling: (name, slot) for name, slot in (*_HEADERS.items(), ("Content-Type", None)) for spelling in (name, name.lower())}
+_TEXT_HEADERS = (("rqi", "X-M2M-RI"), ("rvi", "X-M2M-RVI"), ("fr", "X-M2M-Origin"), ("ot", "X-M2M-OT"), ("rset", "X-M2M-RST"), ("vsi", "X-M2M-VSI"))
+_NUMBER_HEADERS = (("ec", "X-M2M-EC"), ("cnst", "X-M2M-CTS"), ("cnot", "X-M2M-CTO"))
+
+
+def request(method: str, raw_path: str, query_string: str, headers: Mapping[str, str], body: bytes, peer: Peer) -> Request:
+    """Read a request. ``raw_path`` and ``query_string`` are still percent-encoded; the body is complete.
+
+    Raises BadRequest, OperationNotAllowed (method) or UnsupportedMediaType, with a sentence that names the part.
+    """
+    op = _OPERATIONS.get(method)
+    if op is None:
+        raise OperationNotAllowed(f"the method {_quoted(method)} is no operation of oneM2M")
+    content_type = ""
+    found: dict[str, Any] = {}
+    places: dict[str, dict[str, Any]] = {}
+    for spelling, value in headers.items():
+        known = _HEADER_SLOTS.get(spelling) or _HEADER_SLOTS.get(spelling.lower())
+        if known is None or not value:
+            continue
+        name, slot = known
+        if slot is None:
+            if content_type:
+                raise BadRequest("the header Content-Type occurs more than once")
+            content_type = value
+            continue
+        if not value.isascii():
+            _check_utf8(name, value)
+        target = found if not slot.place else places.setdefault(slot.place, {})
+        if slot.name in target:
+            raise BadRequest(f"the header {name} occurs more than once")
+        target[slot.name] = value if slot.convert is _text and slot.separator is None else _header_value(name, slot, value)
+    if query_string:
+        _read_query(query_string, found, places)
+    media, ty = _content_type(content_type) if content_type else (None, None)
+    if op is Operation.CREATE and ty is None:
+        op = Operation.NOTIFY
+    pc = places.pop("pc", None)
+    if pc and op is not Operation.RETRIEVE:
+        raise BadRequest("atrl goes with RETRIEVE only")
+    if body and (content_type or method in ("POST", "PUT")):
+        if pc:
+            raise BadRequest("atrl and a body exclude each other")
+        if media is None:
+            raise UnsupportedMediaType(f"the media type {_quoted(content_type)} is not served" if content_type else "a body came without Content-Type")
+        pc = decode(body, media)
+    if ty is not None:
+        found["ty"] = ty
+    if places:
+        found.update(places)
+        if "tkns" in places.get("more", ()):
+            found["more"] = _without_credentials(places["more"])
+    return Request(op=op, to=_address(raw_path), pc=pc, peer=peer, **found)
+
+
+def _check_utf8(name: str, value: str) -> None:
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise BadRequest(f"the header {name} is not valid UTF-8: {_quoted(value)}") from error
+
+
+def _header_value(name: str, slot: _Slot, value: str) -> Any:
+    if slot.separator is None:
+        return slot.convert(f"the header {name}", value)
+    values = [slot.convert(f"the header {name}", piece) for piece in value.split(slot.separator)]
+    return tuple(values) if slot.name == "grtm" else values
+
+
+def _without_credentials(more: dict[str, Any]) -> dict[str, Any]:
+    """Leave out an Authorization header with a scheme such as ``Basic``: it is for the transport, while oneM2M tokens stand alone."""
+    return {name: value for name, value in more.items() if name != "tkns" or not any(" " in token for token in value)}
+
+
+@lru_cache(maxsize=256)
+def _content_type(text: str) -> tuple[Media | None, int | None]:
+    """Give the serialisation and the ty of a Content-Type."""
+    ty = None
+    for parameter in text.split(";")[1:]:
+        name, _, value = parameter.partition("=")
+        if name.strip().lower() == "ty":
+            if ty is not None:
+                raise BadRequest("Content-Type has ty more than once")
+            ty = _number("ty in Content-Type", value.strip().strip('"'))
+    return media_of(text), ty
+
+
+def _address(raw_path: str) -> str:
+    """Give the To of a path: /X is CSE-relative, /~/CSE/X SP-relative, /_/FQDN/CSE/X absolute (TS-0009 6.2.2)."""
+    if raw_path[:1] != "/":
+        raise BadRequest(f"the path {_quoted(raw_path)} does not start with a slash")
+    path = raw_path[1:-1] if raw_path[-1] == "/" else raw_path[1:]
+    if _UNUSUAL_PATH(raw_path):
+        if "//" in raw_path:
+            raise BadRequest(f"the path {_quoted(raw_path)} has an empty segment")
+        path = "/".join([_segment(segment) for segment in path.split("/")])
+    if path[:1] == "~" and path[1:2] in ("", "/"):
+        path = path[1:]
+    elif path[:1] == "_" and path[1:2] in ("", "/"):
+        path = "/" + path[1:]
+    else:
+        return path
+    if not path.strip("/"):
+        raise BadRequest(f"the path {_quoted(raw_path)} names no CSE")
+    return path
+
+
+def _segment(raw: str) -> str:
+    segment = _decoded("the path", raw)
+    if _NOT_IN_SEGMENT(segment):
+        raise BadRequest(f"the path segment {_quoted(segment)} has a slash or control character in it")
+    return segment
+
+
+def _decoded(name: str, raw: str) -> str:
+    if "%" not in raw and raw.isascii():
+        return raw
+    if _BROKEN_ESCAPE(raw):
+        raise BadRequest(f"{name} has a % without two hexadecimal digits behind it: {_quoted(raw)}")
+    try:
+        return unquote_to_bytes(raw.encode("utf-8", "surrogateescape")).decode()
+    except UnicodeDecodeError as error:
+        raise BadRequest(f"{name} is not valid UTF-8: {_quoted(raw)}") from error
+
+
+def _read_query(query_string: str, found: dict[str, Any], places: dict[str, dict[str, Any]]) -> None:
+    """Add the parameters of a query: to ``found`` those of the request itself, to ``places`` those of fc, more, rt and pc."""
+    for piece in query_string.split("&"):
+        if not piece:
+            continue
+        raw_key, equals, raw = piece.partition("=")
+        key = _decoded("the name of a query parameter", raw_key)
+        name = f"the query parameter {_quoted(key)}"
+        if not equals:
+            raise BadRequest(f"{name} has no value")
+        slot = _QUERY.get(key)
+        if slot is None:
+            _read_condition(key, [_decoded(name, part) for part in raw.split("+")], places)
+            continue
+        target = found if not slot.place else places.setdefault(slot.place, {})
+        short = {"rt": "rtv", "atrl": "m2m:atrl"}.get(key, key)
+        if slot.separator is not None:
+            target.setdefault(short, []).extend(slot.convert(name, _decoded(name, part)) for part in raw.split("+"))
+        elif short in target:
+            raise BadRequest(f"{name} occurs more than once")
+        else:
+            target[short] = slot.convert(name, _decoded(name, raw))
+
+
+def _read_condition(key: str, values: list[str], places: dict[str, dict[str, Any]]) -> None:
+    kind = _CONDITIONS.get(key[:2], "atr")
+    short = key if kind == "atr" else key[2:]
+    if not _SHORT_NAME(short) or key in _NEVER_QUERY:
+        raise BadRequest(f"{_quoted(key)} is no query parameter and no short name of an attribute")
+    places.setdefault("fc", {}).setdefault(kind, {}).setdefault(short, []).extend(values)
+
+
+def accepted(headers: Mapping[str, str]) -> Media:
+    """Choose the serialisation of the answer: what Accept likes best, without one that of the request. Raises NotAcceptable."""
+    accept = headers.get("Accept")
+    content_type = headers.get("Content-Type")
+    default = (media_of(content_type) if content_type else None) or Media.JSON
+    media = choose(accept, default)
+    if media is None:
+        raise NotAcceptable(f"none of the media types in Accept can be served: {_quoted(accept or '')}")
+    return media
+
+
+def refusal(error: CSEError, headers: Mapping[str, str]) -> Response:
+    """Give the response to a request that could not be read, with its identifier and release version where these can be read."""
+    echo = {name: value for name, header in (("rqi", "X-M2M-RI"), ("rvi", "X-M2M-RVI")) if (value := headers.get(header)) and _is_utf8(value)}
+    return Response(error.code, pc={"m2m:dbg": str(error)}, **echo)
+
+
+def _is_utf8(value: str) -> bool:
+    return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
+
+
+def response(answer: Response, media: Media) -> tuple[int, list[tuple[str, str]], bytes]:
+    """Write a response: status, headers (Content-Length is the server's business) and body. Raises InternalServerError as ``encode`` does."""
+    status, code = _ANSWERS[answer.rsc]
+    headers = [code]
+    for name, header in _TEXT_HEADERS:
+        value = getattr(answer, name)
+        if value is not None:
+            headers.append((header, value if value.isprintable() else quote(value, safe=" /:;,+=@")))
+    for name, header in _NUMBER_HEADERS:
+        value = getattr(answer, name)
+        if value is not None:
+            headers.append((header, str(int(value))))
+    pc = answer.pc
+    if not pc:
+        return status, headers, b""
+    headers.append(("Content-Type", media.value))
+    if status == 201 and (made := _made(pc)):
+        headers.append(("Content-Location", path_of(made)))
+    return status, headers, encode(pc, media)
+
+
+def _made(pc: Mapping[str, Any]) -> str | None:
+    """Give the address of a new resource where the content of a CREATE response tells it."""
+    for root, value in pc.items():
+        if root == "m2m:uri":
+            return value if isinstance(value, str) else None
+        if isinstance(value, Mapping):
+            address = value.get("uri") if root == "m2m:rce" else value.get("ri")
+            return address if isinstance(address, str) else None
+    return None
+
+
+def path_of(to: str) -> str:
+    """Give the path of an address in any form, percent-encoded (TS-0009 6.2.2)."""
+    path = f"/_/{to[2:]}" if to.startswith("//") else f"/~{to}" if to.startswith("/") else f"/{to}"
+    return quote(path, safe="/-._~!$&'()*+,;=:@")
+
+
+class Outgoing(NamedTuple):
+    """A request as an HTTP client sends it."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: bytes
+
+
+def outgoing(request: Request, url: str) -> Outgoing:
+    """Write a request for a point of access, as ``bindings.ports.Sender`` says.
+
+    Raises TargetNotReachable for a URL that is none, BadRequest for what has no HTTP form.
+    """
+    target, media = _point_of_access(url)
+    base, _, extra = target.partition("?")
+    query = list(_written_query(request))
+    if request.op is not Operation.NOTIFY or "://" not in request.to:
+        base = base.rstrip("/") + path_of(request.to)
+    joined = "&".join([*([extra] if extra else []), *query])
+    headers = {"Accept": media.value}
+    for name, slot in _HEADERS.items():
+        value = request.more.get(slot.name) if slot.place == "more" else (request.rt or {}).get("nu") if slot.place == "rt" else getattr(request, slot.name)
+        if value is not None:
+            text = _one_text(value) if slot.separator is None else slot.separator.join([str(part) for part in value])
+            if not text.isprintable():
+                raise BadRequest(f"{slot.name} cannot be sent as an HTTP header: {_quoted(text)}")
+            headers[name] = text
+    body = b"" if request.pc is None or _attribute_list(request) else encode(request.pc, media)
+    if body or request.ty is not None:
+        headers["Content-Type"] = media.value if request.ty is None else f"{media.value};ty={int(request.ty)}"
+    return Outgoing(_METHODS[request.op], f"{base}?{joined}" if joined else base, headers, body)
+
+
+def _point_of_access(url: str) -> tuple[str, Media]:
+    """Check a URL and take ``ct=json|cbor`` off its end."""
+    base, mark, last = url.partition("#")[0].rpartition("ct=")
+    media = {"json": Media.JSON, "cbor": Media.CBOR}.get(last) if mark and base[-1:] in ("?", "&") else None
+    target = base[:-1] if media else url.partition("#")[0]
+    try:
+        parts = urlsplit(target)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError as error:
+        raise TargetNotReachable(f"{_quoted(url)} is no URL: {error}") from error
+    if not valid or not target.isprintable() or " " in target:
+        raise TargetNotReachable(f"{_quoted(url)} is no URL of an HTTP server")
+    return target, media or Media.JSON
+
+
+def _attribute_list(request: Request) -> list[str] | None:
+    """Give the names of a partial RETRIEVE, which stand in the query."""
+    return list(request.pc["m2m:atrl"]) if request.op is Operation.RETRIEVE and isinstance(request.pc, Mapping) and list(request.pc) == ["m2m:atrl"] else None
+
+
+def _written_query(request: Request) -> Iterable[str]:
+    for name, slot in _QUERY.items():
+        if slot.place == "fc":
+            continue
+        value = (
+            (request.rt or {}).get("rtv")
+            if slot.place == "rt"
+            else _attribute_list(request)
+            if slot.place == "pc"
+            else request.more.get(name)
+            if slot.place == "more"
+            else getattr(request, name)
+        )
+        if value is not None:
+            yield _field(name, value)
+    for name, value in (request.fc or {}).items():
+        if name in ("atr", "catr", "patr"):
+            prefix = "" if name == "atr" else name[0] + "."
+            for short, values in value.items():
+                yield _field(prefix + short, values)
+        elif name in _QUERY and _QUERY[name].place == "fc":
+            yield _field(name, value)
+        else:
+            raise BadRequest(f"the filter criterion {_quoted(name)} has no HTTP form")
+
+
+def _field(name: str, value: Any) -> str:
+    values = value if isinstance(value, (list, tuple)) else (value,)
+    return f"{quote(name)}={'+'.join([quote(_one_text(part), safe='*/:,;@()') for part in values])}"
+
+
+def _one_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return value if isinstance(value, str) else str(int(value) if isinstance(value, int) else value)
+
+
+def incoming(status: int, headers: Mapping[str, str], body: bytes) -> Response:
+    """Read the answer of an HTTP server, be it a CSE, an AE or a plain web server. Raises BadRequest when it is no answer to a oneM2M request.
+
+    Without X-M2M-RSC the HTTP status tells how it ended, and the content is left aside.
+    """
+    code = headers.get("X-M2M-RSC")
+    if code is None:
+        return _plain_answer(status)
+    rsc = _CODES.get(code.strip())
+    if rsc is None:
+        raise BadRequest(f"the answer has an unknown response status code {_quoted(code)}")
+    found: dict[str, Any] = {name: headers.get(header) for name, header in _TEXT_HEADERS}
+    for name, header in _NUMBER_HEADERS:
+        if text := headers.get(header):
+            found[name] = _number(f"the header {header} of the answer", text)
+    pc = None
+    if body:
+        content_type = headers.get("Content-Type", "")
+        media = media_of(content_type)
+        if media is None:
+            raise BadRequest(f"the answer has content of the media type {_quoted(content_type)}, which is not served")
+        pc = decode(body, media)
+    return Response(rsc, pc=pc, **found)
+
+
+def _plain_answer(status: int) -> Response:
+    if 200 <= status < 300:
+        return Response(ResponseStatusCode.OK)
+    if status < 400:
+        raise BadRequest(f"the answer is no oneM2M response: HTTP status {status} without X-M2M-RSC")
+    code = _GUESSES.get(status, 4000 if status < 500 else 5000)
+    return Response(ResponseStatusCode(code), pc={"m2m:dbg": f"the target answered with HTTP status {status}"})

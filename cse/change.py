@@ -1,0 +1,92 @@
+"""One write transaction with what it changed, for the notification floor."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cse.codes import NotificationEventType as Net
+from cse.codes import ResourceTypeID
+from cse.primitives import Request
+from cse.record import Record
+from cse.schema import Host
+from cse.storage.contract import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that subscriptions may be about (TS-0001 9.6.8).
+
+    net: what happened. subscriptions: those of the resource concerned, as they were when it happened. subject: that resource. resource: what a notification
+    represents, the subject itself or its child. modified: attributes with their new values (net 1). by: the originator.
+    operation: the operation bit of the request, for operation monitoring; 0 for events of ``net``.
+    """
+
+    net: Net
+    subscriptions: tuple[Record, ...]
+    subject: Record
+    resource: Record
+    modified: Mapping[str, Any] = field(default_factory=dict)
+    operation: int = 0
+    by: str = ""
+
+
+class Recorder:
+    """The ``Change`` of cse.schema: writes through a store transaction and remembers the events in their order."""
+
+    __slots__ = ("ended", "events", "host", "request", "seconds", "time", "transaction")
+
+    def __init__(self, host: Host, transaction: Transaction, request: Request, seconds: float, time: str) -> None:
+        self.host = host
+        self.transaction = transaction
+        self.request = request
+        self.seconds = seconds
+        self.time = time
+        self.events: list[Event] = []
+        self.ended: list[Record] = []
+        """Subscriptions that were deleted."""
+
+    def insert(self, record: Record, parent: Record) -> None:
+        """Add a resource: a creation event for the subscriptions of the parent."""
+        self.transaction.insert(record)
+        hook = self.host.type_of(parent).on_child
+        if hook is not None:
+            hook(self, parent, record)
+        subscriptions = self.transaction.subscriptions(parent.ri)
+        if subscriptions:
+            self.events.append(Event(Net.CREATE_OF_DIRECT_CHILD_RESOURCE, subscriptions, parent, record))
+
+    def replace(self, new: Record, modified: Mapping[str, Any] | None = None) -> None:
+        """Change a resource; ``modified`` attributes count as an update for its subscriptions (net 1), None for counters kept by the CSE."""
+        self.transaction.replace(new)
+        if modified is not None:
+            subscriptions = self.transaction.subscriptions(new.ri)
+            if subscriptions:
+                self.events.append(Event(Net.UPDATE_OF_RESOURCE, subscriptions, new, new, modified))
+
+    def remove(self, record: Record) -> None:
+        """Delete a resource and its descendants, with the events and hooks that belong to it."""
+        parent = self.transaction.get(record.pi)
+        siblings = self.transaction.subscriptions(record.pi) if parent is not None else ()
+        removed = self.transaction.delete(record.ri)
+        gone = {found.ri: found for found in removed}
+        for found in removed:
+            if found.ty == ResourceTypeID.SUBSCRIPTION:
+                self.ended.append(found)
+                subject = gone.get(found.pi)
+                if subject is not None:
+                    self.events.append(Event(Net.DELETE_OF_RESOURCE, (found,), subject, subject))
+            on_delete = self.host.type_of(found).on_delete
+            if on_delete is not None:
+                on_delete(self, found)
+        if parent is None:
+            return
+        on_child_gone = self.host.type_of(parent).on_child_gone
+        if on_child_gone is not None:
+            on_child_gone(self, parent, record)
+        siblings = tuple(found for found in siblings if found.ri != record.ri)
+        if siblings:
+            self.events.append(Event(Net.DELETE_OF_DIRECT_CHILD_RESOURCE, siblings, parent, record))
+
+    def evict(self, record: Record) -> None:
+        """Delete an instance that limits push out of its parent: no event, no hook (TS-0004 7.4.7)."""
+        self.transaction.delete(record.ri)

@@ -1,0 +1,311 @@
+"""The one door of the service layer: ``CSE`` answers requests, does what is due and settles notifications; it knows neither sockets nor clocks."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+
+from cse import expiry, notify, operations, results
+from cse.access import Access
+from cse.address import Address, locate, parse
+from cse.change import Recorder
+from cse.codes import FilterUsage, Operation, ResourceTypeID
+from cse.config import Settings
+from cse.datatypes import seconds_of, timestamp
+from cse.errors import (
+    BadRequest,
+    CSEError,
+    NonBlockingSynchRequestNotSupported,
+    NotFound,
+    NotImplementedByCSE,
+    ReleaseVersionNotSupported,
+    RequestTimeout,
+)
+from cse.forwarding import forward
+from cse.primitives import Notice, Peer, Request, Response, Steps
+from cse.record import Record
+from cse.registry import Registry
+from cse.schema import Checker, Host, ResourceType
+from cse.storage.contract import Reader, Store, StoreRefused, commit
+from cse.structures import FILTER_CRITERIA
+from cse.validate import compile_table
+
+_GROUP_REQUESTS = 10_000
+"""Group request identifiers remembered to cut loops; the oldest are forgotten first."""
+
+_INTERNAL = Peer(internal=True)
+
+
+_OPERATIONS: Mapping[Operation, Callable[[Host, Request, Record], Steps]] = {
+    Operation.CREATE: operations.create,
+    Operation.RETRIEVE: operations.retrieve,
+    Operation.UPDATE: operations.update,
+    Operation.DELETE: operations.delete,
+    Operation.NOTIFY: operations.receive,
+}
+
+
+class CSE:
+    """A common service entity over a store (the ``Host`` of cse.schema).
+
+    ``handle`` must be driven as cse.primitives.Steps says; ``due`` and ``settle`` are called while the store takes writes. After each of them the caller
+    commits. ``clock`` gives seconds since the epoch, ``fresh`` unique texts; both are injected so that tests are deterministic.
+    """
+
+    def __init__(self, store: Store, types: Iterable[ResourceType], settings: Settings, clock: Callable[[], float], fresh: Callable[[], str]) -> None:
+        self.registry = Registry(types)
+        self.settings = settings
+        self.reader: Reader = store
+        self.now = clock
+        self.fresh = fresh
+        self._store = store
+        self._checkers: Mapping[int, Checker] = {kind.ty: compile_table(kind) for kind in self.registry.types}
+        self._virtual = {kind.ty: kind.virtual for kind in self.registry.types}
+        self._access = Access(settings, lambda ty: ty not in self.registry.inheriting, clock)
+        self._seen: dict[tuple[str, str], None] = {}
+        self._batch_due: float | None = None
+        self.may = self._access.may
+        self.may_change_policies = self._access.may_change_policies
+        self.granted_attributes = self._access.attributes
+        self.type_of = self.registry.of
+        self.type_named = self.registry.get
+        self.may_contain = self.registry.may_contain
+        self.children_of = self.registry.children_of
+        self.numbers = self.registry.numbers
+
+    # --- for resource types (cse.schema.Host) ---------------------------------------------------------------------------------------------------------------
+
+    def time(self) -> str:
+        """Now, as timestamp text."""
+        return timestamp(self.now())
+
+    def checker(self, kind: ResourceType) -> Checker:
+        """Give the compiled table of a resource type."""
+        return self._checkers[kind.ty]
+
+    def parse(self, address: str) -> Address:
+        """Take an address apart. Raises BadRequest."""
+        return parse(address, self.settings.cse_id, self.settings.sp_id)
+
+    def remote(self, address: str) -> bool:
+        """Tell whether an address belongs to another CSE. Raises BadRequest when it is none."""
+        return not self.parse(address).local
+
+    def resolve(self, reader: Reader, address: str) -> Record | None:
+        """Give the local resource at an address in any form, None when there is none."""
+        try:
+            parsed = self.parse(address)
+        except BadRequest:
+            return None
+        if not parsed.local:
+            return reader.get(parsed.stem) if parsed.stem else None
+        found = locate(reader, parsed.segments, self.base, self.settings.cse_name, self._names)
+        return None if found is None or found.virtual else found.record
+
+    def _names(self, record: Record) -> Mapping[str, object]:
+        return self._virtual[record.ty]
+
+    @property
+    def base(self) -> str:
+        """The ri of the CSEBase."""
+        return self.settings.cse_id.removeprefix("/")
+
+    def urls(self, reader: Reader, target: str) -> tuple[str, ...]:
+        """Give where a notification target can be reached: itself when it is a URL, the points of access of an AE or of the CSE it belongs to."""
+        if "://" in target:
+            return (target,)
+        record = self.resolve(reader, target)
+        if record is not None:
+            return tuple(record.attributes.get("poa", ())) if record.ty == ResourceTypeID.AE else ()
+        try:
+            parsed = self.parse(target)
+        except BadRequest:
+            return ()
+        return self.routes(parsed.sp + parsed.csi) if parsed.csi else ()
+
+    def routes(self, csi: str) -> tuple[str, ...]:
+        """Give the points of access of the next hop towards another CSE, () when no route leads there."""
+        return tuple(url for peer, _, url in (route.partition(" ") for route in self.settings.routes) if peer == csi)
+
+    def route(self, target: str) -> tuple[str, ...]:
+        """Give where a notice can be delivered now (for the courier)."""
+        return self.urls(self.reader, target)
+
+    @contextmanager
+    def write(self, request: Request) -> Iterator[Recorder]:
+        """Open the write transaction of a request; leaving it without an exception puts the notifications it causes into the outbox."""
+        seconds = self.now()
+        with self._store.transaction() as transaction:
+            change = Recorder(self, transaction, request, seconds, timestamp(seconds))
+            yield change
+            if change.events or change.ended:
+                notify.notify(change)
+                self._batch_due = 0.0 if self._batch_due is None else self._batch_due
+
+    def once(self, group_request: str, target: str) -> bool:
+        """Tell whether a group request identifier is seen for the first time for a target (TS-0004 7.4.14.2.2)."""
+        key = (group_request, target)
+        if key in self._seen:
+            return False
+        self._seen[key] = None
+        if len(self._seen) > _GROUP_REQUESTS:
+            for old in list(islice(self._seen, _GROUP_REQUESTS // 10)):
+                del self._seen[old]
+        return True
+
+    def remaining(self, request: Request) -> float:
+        """Give the seconds until a request expires, at most the request timeout of the CSE."""
+        most = self.settings.request_timeout
+        if request.rqet is None:
+            return most
+        return max(0.0, min(most, self._moment(request.rqet, "rqet") - self.now()))
+
+    # --- the door -------------------------------------------------------------------------------------------------------------------------------------------
+
+    def bootstrap(self) -> None:
+        """Make the CSEBase in an empty store, or take up the one that is there. Raises StoreRefused when the store belongs to another CSE."""
+        owner = self._store.value("cse-id")
+        wanted = f"{self.settings.cse_id} {self.settings.cse_name}"
+        if owner is not None and owner != wanted:
+            raise StoreRefused(f"the store belongs to the CSE {owner}, not to {wanted}")
+        if owner is None:
+            with self.write(Request(Operation.CREATE, self.settings.cse_name, self.settings.cse_id, peer=_INTERNAL)) as change:
+                change.transaction.remember("cse-id", wanted)
+                names = {"ty": 5, "ri": self.base, "rn": self.settings.cse_name, "pi": "", "ct": change.time, "lt": change.time}
+                attributes = {**names, "cst": self.settings.cse_type, "csi": self.settings.cse_id}
+                change.transaction.insert(Record(5, self.base, "", self.settings.cse_name, self.settings.cse_name, attributes, self.settings.cse_id))
+        commit(self._store)
+        self._batch_due = 0.0
+
+    def handle(self, request: Request) -> Steps:
+        """Answer a request; a failure is a response too (TS-0004 7.3.2)."""
+        try:
+            return (yield from self._dispatch(request))
+        except CSEError as error:
+            return Response(rsc=error.code, rqi=request.rqi, rvi=request.rvi, pc={"m2m:dbg": str(error)})
+
+    def _dispatch(self, request: Request) -> Steps:
+        self._check(request)
+        address = self.parse(request.to)
+        if not address.local:
+            return (yield from forward(self, request, address))
+        found = locate(self.reader, address.segments, self.base, self.settings.cse_name, self._names)
+        if found is None or self.expired(found.record):
+            raise NotFound(f"{request.to} does not exist")
+        target = found.record
+        if found.virtual:
+            return (yield from self._virtual[target.ty][found.virtual](self, request, target, "/".join(found.rest)))
+        if request.op == Operation.RETRIEVE:
+            return (yield from operations.retrieve(self, request, target, address.attribute))
+        return (yield from self.perform(request, target))
+
+    def perform(self, request: Request, target: Record) -> Steps:
+        """Do what a checked request asks for with a resource that was found already. Raises CSEError."""
+        return _OPERATIONS[request.op](self, request, target)
+
+    def expired(self, record: Record) -> bool:
+        """Tell whether the expirationTime of a resource has passed, though it is not removed yet."""
+        et = record.attributes.get("et")
+        return et is not None and et <= self.time()
+
+    def due(self, now: float) -> float | None:
+        """Do what is due at ``now``: expiry in chunks, batches; give the seconds until this is to be called again. The caller commits afterwards."""
+        request = Request(Operation.DELETE, self.settings.cse_name, self.settings.cse_id, self.fresh(), peer=_INTERNAL)
+        with self.write(request) as change:
+            more = expiry.expire(change, self.settings.expiration_chunk) == self.settings.expiration_chunk
+        if self._batch_due is not None and self._batch_due <= now:
+            with self.write(request) as change:
+                self._batch_due = expiry.release_batches(change)
+        if more:
+            return 0.0
+        interval = self.settings.expiration_check_interval
+        return interval if self._batch_due is None else max(0.0, min(interval, self._batch_due - now))
+
+    def settle(self, outcomes: Sequence[tuple[Notice, bool]]) -> None:
+        """Take notices that were delivered (True) or given up (False) out of the outbox. The caller commits afterwards."""
+        with self._store.transaction() as transaction:
+            transaction.drop([notice.id for notice, _ in outcomes])
+
+    # --- step 1 of the checks (TS-0004 7.3.2.2, procedures 1.1) ----------------------------------------------------------------------------------------------
+
+    def _check(self, request: Request) -> None:
+        """Check the parameters of a request before anything else is looked at."""
+        if not request.rqi:
+            raise BadRequest("the request identifier (rqi) is missing")
+        if not request.to:
+            raise BadRequest("the target (to) is missing")
+        creating = request.op == Operation.CREATE
+        if request.fr is None or request.fr == "":
+            if not (creating and request.ty == ResourceTypeID.AE):
+                raise BadRequest("the originator (fr) is missing; only the registration of an AE may leave it out")
+        elif not _is_identifier(request.fr):
+            raise BadRequest(f"the originator (fr) {request.fr[:80]!r} is no identifier")
+        if request.rvi not in self.settings.supported_releases:
+            said = f"release version {request.rvi!r} is" if request.rvi else "a request without release version indicator (rvi) is of release 1, which is"
+            raise ReleaseVersionNotSupported(f"{said} not supported; supported are {', '.join(self.settings.supported_releases)}")
+        if creating:
+            self._check_type(request.ty)
+        elif request.ty is not None:
+            raise BadRequest("the resource type (ty) may only be given in a CREATE")
+        if request.rcn is not None and request.rcn not in results.ALLOWED[request.op]:
+            raise BadRequest(f"rcn {request.rcn} is not allowed for {request.op.name}")
+        if request.fc is not None:
+            self._check_filter(request)
+        if request.rt is not None or request.rqet is not None or request.rset is not None or request.oet is not None:
+            self._check_times(request)
+        if request.drt is not None and (request.drt not in (1, 2) or request.op != Operation.RETRIEVE):
+            raise BadRequest(f"drt {request.drt} is not allowed here: 1 or 2, in a RETRIEVE")
+        if "#" in request.to and request.op != Operation.RETRIEVE:
+            raise BadRequest(f"to {request.to!r} names an attribute, which only a RETRIEVE may")
+
+    def _check_type(self, ty: int | None) -> None:
+        if ty is None:
+            raise BadRequest("a CREATE needs the resource type (ty)")
+        if self.registry.get(ty) is None:
+            try:
+                name = ResourceTypeID(ty).name
+            except ValueError:
+                raise BadRequest(f"there is no resource type {ty}") from None
+            raise NotImplementedByCSE(f"resource type {ty} ({name}) is not implemented")
+
+    def _check_filter(self, request: Request) -> None:
+        if request.op in (Operation.CREATE, Operation.NOTIFY):
+            raise BadRequest(f"filter criteria (fc) are not allowed in a {request.op.name}")
+        try:
+            FILTER_CRITERIA.check(request.fc)
+        except ValueError as error:
+            raise BadRequest(f"the filter criteria (fc) are not valid: {error}") from error
+        if request.op != Operation.RETRIEVE and request.fc is not None and request.fc.get("fu", 2) != FilterUsage.CONDITIONAL_OPERATION:
+            raise BadRequest(f"filterUsage {request.fc['fu']} is not allowed in a {request.op.name}")
+
+    def _moment(self, value: str | int, name: str) -> float:
+        """Give an absRelTimestamp as seconds since the epoch; a relative one counts from now. Raises BadRequest."""
+        try:
+            return self.now() + value / 1000 if isinstance(value, int) else seconds_of(value)
+        except ValueError as error:
+            raise BadRequest(f"{name} {value!r} is no timestamp: {error}") from error
+
+    def _check_times(self, request: Request) -> None:
+        now = self.now()
+        expires = now + self.settings.request_timeout
+        if request.rqet is not None:
+            expires = self._moment(request.rqet, "rqet")
+            if expires <= now:
+                raise RequestTimeout(f"the request expired at {request.rqet}")
+        if request.rset is not None and self._moment(request.rset, "rset") < now:
+            raise RequestTimeout(f"the result expired at {request.rset}")
+        if request.rset is not None and request.rqet is not None and self._moment(request.rset, "rset") < expires:
+            raise BadRequest(f"the result expires (rset {request.rset}) before the request does (rqet {request.rqet})")
+        if request.oet is not None and self._moment(request.oet, "oet") > now:
+            raise NotImplementedByCSE("execution at a later time (oet) is not supported")
+        mode = 3 if request.rt is None else request.rt.get("rtv", 3)
+        if mode == 1:
+            raise NonBlockingSynchRequestNotSupported("non-blocking synchronous requests (rt 1) are not supported")
+        if mode in (2, 5):
+            raise NotImplementedByCSE(f"response type {mode} is not supported")
+        if mode not in (3, 4):
+            raise BadRequest(f"there is no response type {mode}")
+
+
+def _is_identifier(text: str) -> bool:
+    return len(text) <= 255 and text.isprintable() and " " not in text
+

@@ -1,0 +1,138 @@
+"""Discovery: which descendants match the filter criteria and may be discovered (TS-0001 10.2.6, TS-0004 7.3.3.14)."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from cse.codes import AccessControlOperation as Right
+from cse.codes import ContentStatus, FilterOperation, ResultContent
+from cse.criteria import HANDLING, attribute_pairs, compile_conditions
+from cse.errors import BadRequest
+from cse.primitives import Request
+from cse.record import Record
+from cse.results import Result, address, hidden, reference
+from cse.schema import Host
+from cse.storage.contract import Query, Reader
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One hit: the resource, and the name of its virtual child when ``arp`` led there."""
+
+    record: Record
+    virtual: str = ""
+
+
+def discover(host: Host, reader: Reader, request: Request, target: Record) -> Result:
+    """Answer a RETRIEVE with filterUsage 1: m2m:uril, or m2m:rrl with rcn 6, at most ``lim`` and the CSE's own limit of hits from ``ofst`` on."""
+    if request.rcn not in (None, ResultContent.CHILD_RESOURCE_REFERENCES, ResultContent.DISCOVERY_RESULT_REFERENCES):
+        raise BadRequest(f"rcn {request.rcn} is not allowed for discovery; use 6, 11 or none")
+    criteria = request.fc or {}
+    first = criteria.get("ofst", 1) - 1
+    most = min(criteria.get("lim", host.settings.discovery_limit), host.settings.discovery_limit)
+    hits: list[Found] = []
+    cut = False
+    for counted, hit in enumerate(_hits(host, reader, request, target, criteria)):
+        if counted < first:
+            continue
+        if len(hits) == most:
+            cut = True
+            break
+        hits.append(hit)
+    pc: Any
+    if request.rcn == ResultContent.CHILD_RESOURCE_REFERENCES:
+        pc = {"m2m:rrl": {"rrf": [_reference(host, request, hit) for hit in hits]}}
+    else:
+        pc = {"m2m:uril": [_address(request, hit) for hit in hits]}
+    return Result(pc, ContentStatus.PARTIAL_CONTENT, first + most + 1) if cut else Result(pc)
+
+
+def _address(request: Request, hit: Found) -> str:
+    found = address(request, hit.record)
+    return f"{found}/{hit.virtual}" if hit.virtual else found
+
+
+def _reference(host: Host, request: Request, hit: Found) -> dict[str, Any]:
+    return {**reference(host, request, hit.record), "val": _address(request, hit)}
+
+
+def _hits(host: Host, reader: Reader, request: Request, target: Record, criteria: Mapping[str, Any]) -> Iterator[Found]:
+    test = compile_conditions(criteria)
+    relative = criteria.get("arp")
+    for record in candidates(reader, target, criteria):
+        if test is not None and not test(reader, record):
+            continue
+        hit: Found | None = Found(record) if relative is None else _apply(host, reader, record, relative)
+        if hit is None or host.expired(hit.record) or hidden(host, reader, hit.record) or _inactive(reader, hit.record, target):
+            continue
+        if host.may(reader, request, Right.DISCOVERY, hit.record):
+            yield hit
+
+
+def _apply(host: Host, reader: Reader, record: Record, relative: str) -> Found | None:
+    """Follow applyRelativePath from a hit; a path that leads nowhere drops it."""
+    for name in relative.strip("/").split("/"):
+        child = reader.child(record.pi if name == ".." else record.ri, name)
+        if child is not None:
+            record = child
+            continue
+        virtual = name if name in host.type_of(record).virtual else ""
+        return Found(record, virtual) if virtual and relative.endswith(name) else None
+    return Found(record)
+
+
+def _inactive(reader: Reader, record: Record, target: Record) -> bool:
+    """Tell whether the resource is, or is below, an AE whose registrationStatus is INACTIVE."""
+    place: Record | None = record
+    while place is not None and place.ri != target.ri:
+        if place.attributes.get("regs") == 2:
+            return True
+        place = reader.get(place.pi)
+    return False
+
+
+def candidates(reader: Reader, target: Record, criteria: Mapping[str, Any]) -> Iterator[Record]:
+    """Give what can match, by what stores have indexed; with OR the union over the conditions, without repetition."""
+    base = Query(under=target.path, depth=criteria.get("lvl"))
+    if criteria.get("fo", FilterOperation.AND) == FilterOperation.AND:
+        yield from reader.find(narrowed(base, criteria))
+        return
+    queries = [narrowed(base, {name: value}) for name, value in criteria.items() if name not in HANDLING]
+    if not queries or base in queries or criteria["fo"] == FilterOperation.XOR:
+        yield from reader.find(base)
+        return
+    seen: set[str] = set()
+    for query in queries:
+        for record in reader.find(query):
+            if record.ri not in seen:
+                seen.add(record.ri)
+                yield record
+
+
+def narrowed(query: Query, criteria: Mapping[str, Any]) -> Query:
+    """Add to a query what a set of conditions, all of which must hold, asks of indexed attributes."""
+    if "ty" in criteria:
+        query = replace(query, types=frozenset(criteria["ty"]))
+    if labels := criteria.get("lbl"):
+        if any("*" in label for label in labels):
+            prefixes = frozenset(label.partition("*")[0] for label in labels)
+            query = query if "" in prefixes else replace(query, label_prefixes=prefixes)
+        else:
+            query = replace(query, labels=frozenset(labels))
+    equals = tuple(
+        (name, values[0])
+        for name, values in attribute_pairs(criteria.get("atr", {})).items()
+        if len(values) == 1 and isinstance(values[0], str) and "*" not in values[0] and name in _TEXTS
+    )
+    return replace(
+        query,
+        equals=equals,
+        created=(criteria.get("cra"), criteria.get("crb")),
+        modified=(criteria.get("ms"), criteria.get("us")),
+        expires=(criteria.get("exa"), criteria.get("exb")),
+        size=(criteria.get("sza"), criteria.get("szb")),
+    )
+
+
+_TEXTS = frozenset({"rn", "ri", "pi", "cr", "api", "aei", "apn", "cnd"})
+"""Attributes that are always one text, so that equality in a store means what it means here."""

@@ -1,0 +1,209 @@
+"""Events and subscriptions become notices in the outbox (TS-0001 10.2.10, TS-0004 7.5.1.2)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from cse.address import same_entity, sp_relative
+from cse.change import Event, Recorder
+from cse.codes import AccessControlOperation as Right
+from cse.codes import EventCat, NotificationContentType, Operation, ResourceTypeID
+from cse.codes import NotificationEventType as Net
+from cse.criteria import Predicate, compile_conditions
+from cse.datatypes import duration_seconds
+from cse.primitives import Notice
+from cse.record import Record
+from cse.results import wrapped
+from cse.schema import Host
+from cse.storage.contract import Reader
+
+_CONTENT_DEFAULT = {Net.TRIGGER_RECEIVED_FOR_AE_RESOURCE: 4, Net.BLOCKING_UPDATE: 2, Net.REPORT_ON_MISSING_DATA_POINTS: 5}
+
+_OPERATIONS = {Right.CREATE: Operation.CREATE, Right.RETRIEVE: Operation.RETRIEVE, Right.UPDATE: Operation.UPDATE, Right.DELETE: Operation.DELETE}
+
+
+def notify(change: Recorder) -> None:
+    """Put a notice into the outbox for every subscription that an event of this transaction matches, and for every subscription that ended."""
+    for event in change.events:
+        for subscription in event.subscriptions:
+            if matches(change, subscription, event):
+                _send(change, subscription, event)
+    for subscription in change.ended:
+        _tell_deletion(change, subscription)
+
+
+def events_of(subscription: Record) -> list[int]:
+    """Give the event types a subscription is about; update of the resource when it names none (TS-0004 7.4.8)."""
+    criteria = subscription.attributes.get("enc", {})
+    found: list[int] = criteria.get("net", [] if "om" in criteria else [Net.UPDATE_OF_RESOURCE])
+    return found
+
+
+def content_type_of(subscription: Record, net: int) -> int:
+    """Give notificationContentType, or its default for an event type."""
+    found: int = subscription.attributes.get("nct", _CONTENT_DEFAULT.get(Net(net), NotificationContentType.ALL_ATTRIBUTES))
+    return found
+
+
+def matches(change: Recorder, subscription: Record, event: Event) -> bool:
+    """Tell whether an event counts for a subscription (TS-0001 9.6.8: event type, attributes, child types, conditions, operations)."""
+    criteria: Mapping[str, Any] = subscription.attributes.get("enc", {})
+    if event.operation:
+        if not any(_monitored(change.host, entry, event, change.request.fr) for entry in criteria.get("om", ())):
+            return False
+    elif event.net not in events_of(subscription):
+        return False
+    if event.net == Net.UPDATE_OF_RESOURCE and not event.operation:
+        watched = criteria.get("atr")
+        if watched is not None and not any(name in event.modified for name in watched):
+            return False
+    elif "chty" in criteria and event.resource is not event.subject and event.resource.ty not in criteria["chty"]:
+        return False
+    test = _conditions(criteria)
+    return test is None or test(change.transaction, event.resource)
+
+
+_NO_CONDITIONS = frozenset({"net", "om", "atr", "chty", "md", "fo"})
+
+
+def _conditions(criteria: Mapping[str, Any]) -> Predicate | None:
+    if criteria.keys() <= _NO_CONDITIONS:
+        return None
+    return compile_conditions({name: value for name, value in criteria.items() if name == "fo" or name not in _NO_CONDITIONS})
+
+
+def _monitored(host: Host, entry: Mapping[str, Any], event: Event, originator: str | None) -> bool:
+    if "ops" in entry and not entry["ops"] & event.operation:
+        return False
+    wanted = entry.get("or", entry.get("org"))
+    return wanted is None or same_entity(wanted, originator or "", host.settings.cse_id, host.settings.sp_id)
+
+
+def _send(change: Recorder, subscription: Record, event: Event) -> None:
+    """Queue one event for all targets of a subscription and count it (``exc``)."""
+    current = change.transaction.get(subscription.ri)
+    if current is None and event.net != Net.DELETE_OF_RESOURCE:
+        return
+    subscription = current or subscription
+    content = {"m2m:sgn": {"nev": _event(change.host, subscription, event), "sur": reference(change.host, subscription)}}
+    queue(change, subscription, content)
+    left = subscription.attributes.get("exc")
+    if left is None or current is None:
+        return
+    if left > 1:
+        change.replace(subscription.with_attributes({"exc": left - 1}))
+    else:
+        change.remove(subscription)
+
+
+def _event(host: Host, subscription: Record, event: Event) -> dict[str, Any]:
+    match content_type_of(subscription, event.net):
+        case NotificationContentType.MODIFIED_ATTRIBUTES:
+            shown: Any = {host.type_of(event.resource).short: {name: event.resource.attributes.get(name) for name in event.modified}}
+        case NotificationContentType.RESOURCE_ID:
+            shown = {"m2m:uri": event.resource.ri}
+        case _:
+            shown = wrapped(host, event.resource)
+    if event.operation:
+        return {"rep": shown, "om": {"op": int(_OPERATIONS[Right(event.operation)]), "or": event.by}}
+    return {"rep": shown, "net": int(event.net)}
+
+
+def reference(host: Host, subscription: Record) -> str:
+    """Give subscriptionReference: the SP-relative address, valid wherever the notification arrives."""
+    return f"{host.settings.cse_id}/{subscription.ri}"
+
+
+def queue(change: Recorder, subscription: Record, content: Mapping[str, Any]) -> None:
+    """Put one notification for each target into the outbox: alone, in the place of older ones (``ln``), or into a batch (``bn``)."""
+    attributes = subscription.attributes
+    for target in attributes["nu"]:
+        notice = Notice(
+            target=target,
+            rqi=change.host.fresh(),
+            fr=change.host.settings.cse_id,
+            content=content,
+            subscription=subscription.ri,
+            ec=attributes.get("nec"),
+            created=change.seconds,
+        )
+        if "bn" in attributes and notice.ec != EventCat.IMMEDIATE:
+            _collect(change, notice, attributes["bn"])
+            continue
+        if attributes.get("ln"):
+            _drop_older(change, notice)
+            notice = replace_category(notice)
+        change.transaction.enqueue(notice)
+
+
+def replace_category(notice: Notice) -> Notice:
+    """Mark a notification of which only the latest counts (TS-0004 7.5.1.2.5: event category 4)."""
+    return notice if notice.ec is not None else Notice(notice.target, notice.rqi, notice.fr, notice.content, notice.subscription, EventCat.LATEST, notice.created)
+
+
+def _drop_older(change: Recorder, notice: Notice) -> None:
+    for held in (False, True):
+        older = change.transaction.notices(held=held, subscription=notice.subscription, target=notice.target)
+        change.transaction.drop([found.id for found in older])
+
+
+def _collect(change: Recorder, notice: Notice, batch: Mapping[str, Any]) -> None:
+    """Hold a notification for its batch, and let the batch go when it is full (TS-0004 7.5.1.2.7)."""
+    held = change.transaction.notices(held=True, subscription=notice.subscription, target=notice.target)
+    duration = duration_seconds(batch["dur"]) if "dur" in batch else change.host.settings.default_batch_seconds
+    due = held[0].due if held else notice.created + duration
+    last = change.transaction.enqueue(Notice(notice.target, notice.rqi, notice.fr, notice.content, notice.subscription, notice.ec, notice.created, due, True))
+    if batch.get("num") and len(held) + 1 >= batch["num"]:
+        release(change, [*held, last])
+
+
+def release(change: Recorder, held: list[Notice]) -> None:
+    """Send what was collected for one target as one m2m:agn, oldest first."""
+    first = held[0]
+    change.transaction.drop([found.id for found in held])
+    content = {"m2m:agn": {"m2m:sgn": [found.content["m2m:sgn"] for found in held]}}
+    change.transaction.enqueue(Notice(first.target, first.rqi, first.fr, content, first.subscription, first.ec, first.created))
+
+
+def _tell_deletion(change: Recorder, subscription: Record) -> None:
+    """Let waiting batches of a deleted subscription go and tell ``su`` and ``acrs`` that it is gone (TS-0004 7.4.8.2.4)."""
+    waiting: dict[str, list[Notice]] = {}
+    for notice in change.transaction.notices(held=True, subscription=subscription.ri):
+        waiting.setdefault(notice.target, []).append(notice)
+    for held in waiting.values():
+        release(change, held)
+    targets = [subscription.attributes[name] for name in ("su",) if name in subscription.attributes]
+    for target in [*targets, *subscription.attributes.get("acrs", ())]:
+        content = {"m2m:sgn": {"sud": True, "sur": reference(change.host, subscription)}}
+        change.transaction.enqueue(Notice(target, change.host.fresh(), change.host.settings.cse_id, content, subscription.ri, created=change.seconds))
+
+
+def monitor(change: Recorder, operation: Right, target: Record, resource: Record, subscriptions: tuple[Record, ...]) -> None:
+    """Record the event of a request for subscriptions of ``target`` that monitor operations (``enc.om``)."""
+    watching = tuple(found for found in subscriptions if "om" in found.attributes.get("enc", ()))
+    if watching:
+        by = sp_relative(change.request.fr or "", change.host.settings.cse_id)
+        change.events.append(Event(Net.UPDATE_OF_RESOURCE, watching, target, resource, operation=operation, by=by))
+
+
+def counts_reads(subscription: Record) -> bool:
+    """Tell whether a subscription may be about a RETRIEVE (net 5 or operation monitoring)."""
+    criteria = subscription.attributes.get("enc", {})
+    return "om" in criteria or Net.RETRIEVE_OF_CONTAINER_RESOURCE_WITH_NO_CHILD_RESOURCE in criteria.get("net", ())
+
+
+def read_empty(change: Recorder, target: Record, subscriptions: tuple[Record, ...]) -> None:
+    """Record that a container was read with its children and had no instance to show (net 5, TS-0001 9.6.8)."""
+    instance = next(change.transaction.children(target.ri, frozenset({ResourceTypeID.CONTENT_INSTANCE})), None)
+    if instance is None:
+        change.events.append(Event(Net.RETRIEVE_OF_CONTAINER_RESOURCE_WITH_NO_CHILD_RESOURCE, subscriptions, target, target))
+
+
+def blocking(reader: Reader, target: Record) -> Record | None:
+    """Give the subscription whose target must consent to an UPDATE of a resource (net 7), None when there is none."""
+    return next((found for found in reader.subscriptions(target.ri) if Net.BLOCKING_UPDATE in found.attributes.get("enc", {}).get("net", ())), None)
+
+
+def blocks(subscription: Record, changes: Mapping[str, Any]) -> bool:
+    """Tell whether a blocking subscription is about one of these attributes."""
+    watched = subscription.attributes["enc"].get("atr")
+    return watched is None or any(name in changes for name in watched)

@@ -1,0 +1,64 @@
+"""What stores share: a Query held against a Record, timestamps as numbers, identifiers of removed resources."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cse.storage.contract import Query
+
+_TIMESTAMP = re.compile(r"([0-9]{8})T([0-9]{6})(?:,([0-9]{1,6}))?", re.ASCII)
+
+
+def moment(timestamp: object) -> int | None:
+    """Give a timestamp (``20260131T235959`` with up to six decimals after a comma) as a number that sorts as time does and fits 64 bits; None for anything else.
+
+    The digits are kept (1900 is taken from the year), so that no calendar is needed to go back.
+    """
+    found = _TIMESTAMP.fullmatch(timestamp) if isinstance(timestamp, str) else None
+    if found is None:
+        return None
+    day, time, fraction = found.groups()
+    return (int(day + time) - 19_000_000_000_000) * 1_000_000 + (int(fraction.ljust(6, "0")) if fraction else 0)
+
+
+def timestamp(number: int, decimals: bool) -> str:
+    """Give the text of a ``moment`` with six decimals or without any."""
+    whole, fraction = divmod(number, 1_000_000)
+    digits = str(whole + 19_000_000_000_000).rjust(14, "0")
+    return f"{digits[:8]}T{digits[8:]},{fraction:06}" if decimals else f"{digits[:8]}T{digits[8:]}"
+
+
+def may_be_generated(ri: str) -> bool:
+    """Tell whether a store could give this identifier by itself one day: it has no capital (AE-IDs begin with C or S) and would not be reused then."""
+    return ri == ri.lower()
+
+
+def matcher(query: Query) -> Callable[[Mapping[str, Any]], bool]:
+    """Give the test of everything in a query that is in the attributes themselves: all members but ``under`` and ``depth``."""
+    tests: list[Callable[[Mapping[str, Any]], bool]] = []
+    if query.types is not None:
+        types = query.types
+        tests.append(lambda attributes: attributes.get("ty") in types)
+    if query.labels is not None:
+        labels = query.labels
+        tests.append(lambda attributes: not labels.isdisjoint(attributes.get("lbl") or ()))
+    if query.label_prefixes is not None:
+        prefixes = tuple(query.label_prefixes)
+        tests.append(lambda attributes: any(label.startswith(prefixes) for label in attributes.get("lbl") or ()))
+    if query.equals:
+        wanted = dict(query.equals)
+        tests.append(lambda attributes: len(wanted) == len(set(query.equals)) and all(attributes.get(name) == value for name, value in wanted.items()))
+    for name, (low, high) in (("ct", query.created), ("lt", query.modified), ("et", query.expires)):
+        if low is not None or high is not None:
+            tests.append(_between(name, low, high, str))
+    if query.size != (None, None):
+        tests.append(_between("cs", *query.size, int))
+    return lambda attributes: all(test(attributes) for test in tests)
+
+
+def _between(name: str, low: Any, high: Any, kind: type) -> Callable[[Mapping[str, Any]], bool]:
+    def test(attributes: Mapping[str, Any]) -> bool:
+        value = attributes.get(name)
+        return isinstance(value, kind) and (low is None or value >= low) and (high is None or value < high)  # type: ignore[operator]
+
+    return test

@@ -1,0 +1,99 @@
+"""An application that is registered here (TS-0001 9.6.5, TS-0004 7.4.5)."""
+
+from typing import Any
+
+from cse.address import sp_relative
+from cse.criteria import text_test
+from cse.errors import AppRuleValidationFailed, BadRequest, OriginatorHasAlreadyRegistered
+from cse.primitives import Request
+from cse.record import Record
+from cse.storage.contract import Reader
+from cse.codes import AERegistrationStatus
+from cse.datatypes import (
+    ANY_URI,
+    BOOLEAN,
+    EXTERNAL_ID,
+    ID,
+    MEDIA_CAPABILITY,
+    POA,
+    RELEASE_VERSION,
+    SERIALIZATION,
+    STRING,
+    TRIGGER_RECIPIENT_ID,
+    UNSIGNED_INT,
+    enum_of,
+    list_of,
+)
+from cse.schema import Attribute, Change, Host, ResourceType
+from cse.structures import ACTIVITY_PATTERN_ELEMENTS, E2E_SEC_INFO
+from resources._common import ANNOUNCEABLE, CONSULTED, CUSTODIAN, EXPIRES, LABELS, LOCATION, POLICIES, UNIVERSAL
+
+def _authorize(host: Host, reader: Reader, request: Request, parent: Record) -> bool:
+    """Registration has rules of its own in the place of the policies of the CSEBase (TS-0001 10.2.2.2)."""
+    return True
+
+
+def _identify(change: Change, draft: dict[str, Any], _: Any) -> str:
+    """Give the AE-ID stem (TS-0004 7.4.5.2.1): the one the originator brings, or a fresh one for none, ``C`` or ``S``."""
+    settings = change.host.settings
+    brought = sp_relative(change.request.fr or settings.default_ae_stem, settings.cse_id, settings.sp_id)
+    stem = brought.rpartition("/")[2]
+    own = brought in (f"{settings.cse_id}/{stem}", f"/{stem}")
+    if not own or not text_test(settings.allowed_ae_originators)(stem):
+        raise AppRuleValidationFailed(f"the originator {change.request.fr!r} may not register here")
+    if stem in ("C", "S"):
+        return change.transaction.identify(stem, change.host.settings.cse_id.removeprefix("/"), TYPE.ty)
+    if change.transaction.get(stem) is not None:
+        raise OriginatorHasAlreadyRegistered(f"{stem} is registered already")
+    return stem
+
+
+def _on_create(change: Change, draft: dict[str, Any], parent: Record, _: Any) -> None:
+    app = draft["api"]
+    old = change.request.rvi in ("1", "2", "2a", "3")
+    if app[:1] not in ("N", "R") and not (old and app[:1] == "r"):
+        raise BadRequest(f"api {app!r} must start with N (not registered) or R (registered)")
+    if not text_test(change.host.settings.allowed_app_ids)(app):
+        raise AppRuleValidationFailed(f"the App-ID {app!r} may not register here")
+    draft["aei"] = draft["ri"]
+
+
+TYPE = ResourceType(
+    ty=2,
+    short="m2m:ae",
+    name="AE",
+    spec="TS-0001 9.6.5",
+    attributes=(
+        *UNIVERSAL,
+        EXPIRES,
+        POLICIES,
+        CONSULTED,
+        LABELS,
+        *ANNOUNCEABLE,
+        CUSTODIAN,
+        LOCATION,
+        #         short   long                        type                                                   card    create update announce default
+        Attribute("apn",  "appName",                  STRING,                                                "0..1", "O",   "O",   "OA"),
+        Attribute("api",  "App-ID",                   STRING,                                                "1",    "M",   "NP",  "OA"),
+        Attribute("aei",  "AE-ID",                    ID,                                                    "1",    "NP",  "NP",  "OA"),
+        Attribute("poa",  "pointOfAccess",            list_of(POA),                                          "0..1", "O",   "O",   "OA"),
+        Attribute("or",   "ontologyRef",              ANY_URI,                                               "0..1", "O",   "O",   "OA"),
+        Attribute("nl",   "nodeLink",                 ANY_URI,                                               "0..1", "O",   "O",   "OA"),
+        Attribute("rr",   "requestReachability",      BOOLEAN,                                               "1",    "M",   "O",   "OA"),
+        Attribute("csz",  "contentSerialization",     list_of(SERIALIZATION),                                "0..1", "O",   "O",   "OA"),
+        Attribute("esi",  "e2eSecInfo",               E2E_SEC_INFO,                                          "0..1", "O",   "O",   "MA"),
+        Attribute("mei",  "M2M-Ext-ID",               EXTERNAL_ID,                                           "0..1", "O",   "O",   "NA"),
+        Attribute("srv",  "supportedReleaseVersions", list_of(RELEASE_VERSION),                              "0..1", "M",   "O",   "MA"),
+        Attribute("regs", "registrationStatus",       enum_of(AERegistrationStatus, "AERegistrationStatus"), "0..1", "O",   "O",   "OA"),
+        Attribute("trps", "trackRegistrationPoints",  BOOLEAN,                                               "0..1", "O",   "O",   "OA"),
+        Attribute("scp",  "sessionCapabilities",      list_of(MEDIA_CAPABILITY),                             "0..1", "O",   "O",   "OA"),
+        Attribute("tren", "triggerEnable",            BOOLEAN,                                               "0..1", "O",   "O",   "OA",    False),
+        Attribute("ape",  "activityPatternElements",  ACTIVITY_PATTERN_ELEMENTS,                             "0..1", "O",   "O",   "OA"),
+        Attribute("tri",  "Trigger-Recipient-ID",     TRIGGER_RECIPIENT_ID,                                  "0..1", "O",   "O",   "NA"),
+        Attribute("trn",  "triggerReferenceNumber",   UNSIGNED_INT,                                          "0..1", "O",   "O",   "NA"),
+    ),
+    parents=frozenset({"cb"}),
+    authorize=_authorize,
+    identify=_identify,
+    on_create=_on_create,
+)

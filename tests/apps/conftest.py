@@ -1,0 +1,21 @@
+"""A CSE in a process of its own for the tests of the applications, one per module."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from apps.demo.process import Running, running_cse
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def cse() -> AsyncIterator[Running]:
+    """A CSE that listens at free ports and keeps everything in memory."""
+    async with running_cse("memory:") as running:
+        yield running
+
+
+@pytest.fixture(params=["http", "coap"])
+def url(request: pytest.FixtureRequest, cse: Running) -> str:
+    """The URL of that CSE, once for each protocol."""
+    return cse.http if request.param == "http" else cse.coap

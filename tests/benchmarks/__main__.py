@@ -1,0 +1,53 @@
+"""``python -m tests.benchmarks``: measure the speed of this server beside its ceilings. Needs Linux (/proc) and loopback only."""
+
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import orjson
+import typer
+import uvloop
+from rich.console import Console
+
+from tests.benchmarks.plan import FULL, QUICK
+from tests.benchmarks.report import as_json, tables
+from tests.benchmarks.run import run
+from tests.benchmarks.workloads import NAMES, Failed
+
+
+def main(
+    quick: Annotated[bool, typer.Option(help="Two seconds a workload and smaller trees, in place of ten seconds.")] = False,
+    json: Annotated[Path | None, typer.Option(help="Write everything to this file too.")] = None,
+    only: Annotated[str, typer.Option(help="Workloads to run, with commas between.")] = ",".join(NAMES),
+    client: Annotated[str, typer.Option(help="What makes the HTTP load: wrk, own, or auto for wrk where it is installed.")] = "auto",
+    directory: Annotated[Path | None, typer.Option(help="Where the stores are made: a real disk, or the figures mean little.")] = None,
+) -> None:
+    """Measure the speed of the server. Exit code 1 when a workload failed or saw errors, 2 when asked for something that is not there."""
+    screen, status = Console(width=None if sys.stdout.isatty() else 160), Console(stderr=True)
+    if client not in ("auto", "wrk", "own"):
+        status.print(f"no client {client!r}: there are auto, wrk and own")
+        raise typer.Exit(2)
+    wrk = None if client == "own" else shutil.which("wrk")
+    if client == "wrk" and wrk is None:
+        status.print("wrk is not installed")
+        raise typer.Exit(2)
+    plan = replace(QUICK if quick else FULL, wrk=wrk)
+    try:
+        results = uvloop.run(run(plan, frozenset(only.split(",")), lambda what: status.print(f"measuring {what}"), directory))
+    except ValueError as error:
+        status.print(str(error))
+        raise typer.Exit(2) from None
+    except (Failed, RuntimeError, OSError) as error:
+        status.print(f"{type(error).__name__}: {error}", markup=False)
+        raise typer.Exit(1) from None
+    screen.print(tables(results))
+    if json is not None:
+        json.write_bytes(orjson.dumps(as_json(results), option=orjson.OPT_INDENT_2))
+    if any(figure.load.errors for figure in results.figures):
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    typer.run(main)

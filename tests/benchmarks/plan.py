@@ -1,0 +1,104 @@
+"""How large a run is, and what it gives: the values that the other modules pass around."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import orjson
+
+CONNECTIONS = 16
+"""Connections, or outstanding CoAP requests, of every workload; also the rows a commit of the SQLite ceiling."""
+
+READING = '{"meter":"1EMH0011223344","obis":"1-0:1.8.0","value":148213.407,"unit":"kWh","at":"20240612T101500"}'
+"""Content of every instance: a reading of 100 bytes."""
+
+INSTANCE = orjson.dumps({"m2m:cin": {"con": READING}}).decode()
+"""Body of every CREATE that is measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Sizes of a run.
+
+    seconds: length of each measurement; warm: of the load before it that is not counted. width: containers a branch of the discovery tree has; trees: number of
+    labelled containers at which discovery is measured, ascending multiples of ten times width. instances: how many one container gets before W1 is repeated.
+    containers: of W1b; members: of the group in W5. wrk: path of wrk, None for the client of this package.
+    """
+
+    name: str
+    seconds: float
+    warm: float
+    width: int
+    trees: tuple[int, ...]
+    instances: int
+    containers: int = 100
+    members: int = 50
+    wrk: str | None = None
+
+
+FULL = Plan("full", seconds=10, warm=1, width=100, trees=(1_000, 10_000, 100_000), instances=100_000)
+QUICK = Plan("quick", seconds=2, warm=0.5, width=100, trees=(1_000, 4_000, 10_000), instances=20_000)
+TINY = Plan("tiny", seconds=0.05, warm=0, width=10, trees=(100, 200), instances=200, containers=4, members=4)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What a load generator saw: answered requests, how many of them (or of those without an answer) were errors, seconds, latencies in seconds."""
+
+    requests: int
+    errors: int
+    seconds: float
+    p50: float
+    p99: float
+    complaint: str = ""
+    """The first bad answer, or what else went wrong; "" when nothing did."""
+
+    @property
+    def rate(self) -> float:
+        """Good answers a second."""
+        return (self.requests - self.errors) / self.seconds if self.seconds else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured line. ``units`` is what the rate counts for each request (members of a fan-out), ``cpu`` server CPU seconds a request.
+
+    against: which ceiling it is compared with, ``post`` or ``get``. writes: whether the SQLite ceiling means something for it. more: further numbers by name.
+    """
+
+    name: str
+    what: str
+    load: Load
+    cpu: float
+    against: str
+    writes: bool = False
+    units: int = 1
+    more: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def rate(self) -> float:
+        """Units a second."""
+        return self.load.rate * self.units
+
+
+@dataclass(frozen=True, slots=True)
+class Ceilings:
+    """What the foundations do here: the bare aiohttp application for POST and GET, rows a second of bare SQLite."""
+
+    post: Figure
+    get: Figure
+    sqlite: float
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """A whole run. ``ceilings`` were measured before and after the workloads; ``growth`` has bytes of disk and memory an instance and what they come from."""
+
+    plan: Plan
+    machine: Mapping[str, str]
+    ceilings: tuple[Ceilings, ...]
+    figures: tuple[Figure, ...]
+    growth: Mapping[str, float]
+
+    def ceiling(self, name: str) -> float:
+        """Give a ceiling (``post``, ``get``, ``sqlite``) in units a second: the mean of before and after."""
+        return sum(c.sqlite if name == "sqlite" else getattr(c, name).rate for c in self.ceilings) / len(self.ceilings)

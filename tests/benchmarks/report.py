@@ -1,0 +1,139 @@
+"""What a run is told as: tables for people, one object for JSON; the goals, and whether they were reached."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+
+from tests.benchmarks.plan import Figure, Results
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """Something to reach: ``found`` is None when the run did not measure it; at least ``limit``, or at most when ``most``."""
+
+    text: str
+    limit: float
+    found: Callable[[Results], float | None]
+    most: bool = False
+
+    def reached(self, results: Results) -> bool | None:
+        """Tell whether it was reached, None when it was not measured."""
+        value = self.found(results)
+        return None if value is None else value <= self.limit if self.most else value >= self.limit
+
+
+def figures(results: Results, name: str) -> list[Figure]:
+    """Give the figures of a workload in the order in which they were measured."""
+    return [figure for figure in results.figures if figure.name == name]
+
+
+def ratio(name: str, rate: Callable[[Figure], float] = lambda figure: figure.rate) -> Callable[[Results], float | None]:
+    """Give what finds a workload's rate as a part of the aiohttp ceiling for its method."""
+
+    def find(results: Results) -> float | None:
+        found = figures(results, name)
+        return rate(found[0]) / results.ceiling(found[0].against) if found else None
+
+    return find
+
+
+def slowdown(first: str, last: str) -> Callable[[Results], float | None]:
+    """Give what finds how many times slower the last figure is than the first."""
+
+    def find(results: Results) -> float | None:
+        few, many = figures(results, first), figures(results, last)
+        return few[0].rate / many[-1].rate if few and many and many[-1].rate else None
+
+    return find
+
+
+GOALS = (
+    Goal("W0 of the aiohttp ceiling", 0.5, ratio("W0")),
+    Goal("W2 of the aiohttp ceiling", 0.5, ratio("W2")),
+    Goal("W3 of the aiohttp ceiling", 0.5, ratio("W3")),
+    Goal("W1 of the aiohttp ceiling", 0.3, ratio("W1")),
+    Goal("W1b of the aiohttp ceiling", 0.3, ratio("W1b")),
+    Goal("W5 members of the aiohttp ceiling (5,000 of 20,000)", 0.25, ratio("W5")),
+    Goal("W6 creates of the aiohttp ceiling", 0.12, ratio("W6")),
+    Goal("W6 notifications of the aiohttp ceiling", 0.12, ratio("W6", lambda figure: figure.more["notified"])),
+    Goal("W7 of the aiohttp ceiling (2,500 of 20,000)", 0.125, ratio("W7")),
+    Goal("W4 times slower in the largest tree", 1.5, slowdown("W4", "W4"), most=True),
+    Goal("W1 times slower after many instances", 1.5, slowdown("W1 few", "W1 many"), most=True),
+    Goal("bytes of disk an instance", 400, lambda results: results.growth.get("disk"), most=True),
+    Goal("bytes of memory an instance", 100, lambda results: results.growth.get("memory"), most=True),
+)
+
+
+def unrest(results: Results) -> float:
+    """Give how far the ceilings before and after lie apart, as a part of the larger: what the machine itself varies."""
+    first, last = results.ceilings[0], results.ceilings[-1]
+    pairs = [(first.post.rate, last.post.rate), (first.get.rate, last.get.rate)]
+    return max(1 - min(pair) / max(pair) for pair in pairs)
+
+
+def row(results: Results, figure: Figure) -> tuple[str, ...]:
+    """Give the cells of one figure."""
+    load = figure.load
+    parts = [f"{figure.rate / results.ceiling(figure.against):.2f}", f"{figure.rate / results.ceiling('sqlite'):.2f}" if figure.writes else "-"]
+    what = figure.what
+    if "notified" in figure.more:
+        what += f" ({figure.more['notified']:,.0f}/s notified, {figure.more['repeated']:,.0f} repeated)"
+    times = [f"{load.p50 * 1e3:.2f}", f"{load.p99 * 1e3:.2f}", f"{figure.cpu * 1e6:.0f}"]
+    return (figure.name, what, f"{load.requests:,}", f"{load.errors:,}", f"{figure.rate:,.0f}", *times, *parts)
+
+
+def tables(results: Results) -> Group:
+    """Give everything for a terminal."""
+    measured = Table(title=f"Speed ({results.plan.name} run)", title_justify="left")
+    for heading in ("", "workload"):
+        measured.add_column(heading, overflow="fold")
+    for heading in ("requests", "errors", "rate /s", "p50 ms", "p99 ms", "CPU µs", "of aiohttp", "of SQLite"):
+        measured.add_column(heading, justify="right", no_wrap=True)
+    for ceiling, when in zip(results.ceilings, ("before", "after"), strict=True):
+        for figure in (ceiling.post, ceiling.get):
+            measured.add_row(*row(results, figure)[:8], when, "")
+        measured.add_row("SQLite", "rows, a commit of WAL and FULL for 16", "", "", f"{ceiling.sqlite:,.0f}", "", "", "", when, "")
+    measured.add_section()
+    for figure in results.figures:
+        measured.add_row(*row(results, figure))
+    goals = Table(title="Goals", title_justify="left")
+    for heading in ("goal", "wanted", "found", "reached"):
+        goals.add_column(heading)
+    for goal in GOALS:
+        value, reached = goal.found(results), goal.reached(results)
+        words = {None: "not measured", True: "[green]yes[/]", False: "[red]no[/]"}[reached]
+        goals.add_row(goal.text, f"{'≤' if goal.most else '≥'} {goal.limit:g}", "" if value is None else f"{value:.3g}", words)
+    place = Table(title="Machine", title_justify="left", show_header=False)
+    for name, text in results.machine.items():
+        place.add_row(name, text)
+    complaints = [f"{figure.name}: {figure.load.complaint}" for figure in results.figures if figure.load.errors]
+    noise = unrest(results)
+    warning = ": the machine is not quiet, read the figures with that in mind" if noise > 0.1 else ""
+    remark = f"The ceilings before and after differ by {noise:.0%}{warning}."
+    return Group(place, measured, goals, remark, *complaints)
+
+
+def as_json(results: Results) -> dict[str, Any]:
+    """Give everything for a file: rates a second, times in seconds, sizes in bytes."""
+    return {
+        "plan": asdict(results.plan),
+        "machine": dict(results.machine),
+        "unrest": unrest(results),
+        "ceilings": [{"post": entry(c.post), "get": entry(c.get), "sqlite": c.sqlite} for c in results.ceilings],
+        "figures": [entry(figure, results) for figure in results.figures],
+        "growth": dict(results.growth),
+        "goals": [{"goal": g.text, "limit": g.limit, "most": g.most, "found": g.found(results), "reached": g.reached(results)} for g in GOALS],
+    }
+
+
+def entry(figure: Figure, results: Results | None = None) -> dict[str, Any]:
+    """Give one figure for JSON, with its parts of the ceilings when ``results`` has them."""
+    parts = {}
+    if results is not None:
+        parts["of_aiohttp"] = figure.rate / results.ceiling(figure.against)
+        if figure.writes:
+            parts["of_sqlite"] = figure.rate / results.ceiling("sqlite")
+    return asdict(figure) | {"rate": figure.rate} | parts
