@@ -70,7 +70,7 @@ _SLOTS: Mapping[str, _Slot] = {
 
 
 def read(pairs: Iterable[tuple[str, list[str]]]) -> dict[str, Any]:
-    """Give the fields of a Request that a query holds: its parameters, and ``fc``, ``rt``, ``more`` and ``pc`` (``{"m2m:atrl": [...]}``) where it has parts of them.
+    """Give the fields of a Request that a query holds: its parameters, and ``fc``, ``rt``, ``more`` and ``pc`` (m2m:atrl) where it has parts of them.
 
     A pair is a key and the texts that ``+`` joined behind it; keys may come again where there may be many values. A key that is no parameter is the short
     name of an attribute to match, with ``c.`` or ``p.`` before it one of a child or of the parent. Raises BadRequest that names the key.

@@ -6,6 +6,7 @@ Rules only grant. What cannot be evaluated (a missing policy, an unknown locatio
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from math import isfinite
 from typing import Any, Generic, TypeVar
 
 from cse import schedule
@@ -118,7 +119,9 @@ class Access:
         """
         if request.fr == self._admin and request.fr:
             return True
-        return any(True for _ in self._grants(reader, request, operation, target, child))
+        for _ in self._grants(reader, request, operation, target, child):
+            return True
+        return False
 
     def attributes(self, reader: Reader, request: Request, operation: int, target: Record) -> frozenset[str] | None:
         """Give the attributes (short names) that the originator may retrieve or update: None for all, an empty set without any privilege (rule: aca)."""
@@ -132,39 +135,50 @@ class Access:
         return granted
 
     def may_change_policies(self, reader: Reader, request: Request, target: Record) -> bool:
-        """Tell whether the originator may UPDATE acpi: the selfPrivileges of the policies linked now decide, without any its owner (TS-0001 9.6.2.0)."""
-        who = self._originator(request)
-        if not who:
-            return False
-        if self._everything(who):
-            return True
+        """Tell whether the originator may UPDATE acpi: the selfPrivileges of the policies linked now decide, without any its owner (TS-0001 9.6.2)."""
         linked = target.attributes.get("acpi")
         if not linked:
             return self.may(reader, request, Right.UPDATE, target)
+        who = self._originator(request)
         rules = (rule for policy in self._policies(reader, linked) for rule in self._self_privileges.of(policy.ri, policy.attributes.get("pvs")))
-        return any(self._allows(reader, request, who, rule, Right.UPDATE, target, None) for rule in rules)
+        granted = self._by_rules(reader, request, who, rules, Right.UPDATE, target, None)
+        return self._everything(who) or any(attributes is None or "acpi" in attributes for attributes in granted)
 
-    def _grants(self, reader: Reader, request: Request, operation: int, target: Record, child: int | None) -> Iterator[frozenset[str] | None]:
+    def may_fan_out(self, reader: Reader, request: Request, operation: int, group: Record, child: int | None = None) -> bool:
+        """Tell whether the originator may send an operation to the members of a group: membersAccessControlPolicyIDs decide, without any its acpi."""
+        linked = group.attributes.get("macp")
+        if not linked:
+            return self.may(reader, request, operation, group, child)
+        who = self._originator(request)
+        return self._everything(who) or any(True for _ in self._by_policies(reader, request, who, linked, operation, group, child))
+
+    def _grants(self, reader: Reader, request: Request, operation: int, target: Record, child: int | None) -> Iterable[frozenset[str] | None]:
         """Give what each ground for a privilege grants: a set of attributes, or None for all of them; nothing at all when there is no ground."""
         who = self._originator(request)
-        if not who:
-            return
         if self._everything(who):
-            yield None
-            return
+            return (None,)
         decider = self._decider(reader, target)
         if decider is None:
-            return
+            return ()
         if decider.ty == ResourceTypeID.ACCESS_CONTROL_POLICY:
-            rules: Iterable[Rule] = self._self_privileges.of(decider.ri, decider.attributes.get("pvs"))
-        elif linked := decider.attributes.get("acpi"):
-            rules = (rule for policy in self._policies(reader, linked) for rule in self._privileges.of(policy.ri, policy.attributes.get("pv")))
-        else:
-            if self._owns(reader, who, operation, decider):
-                yield None
-            return
+            rules = self._self_privileges.of(decider.ri, decider.attributes.get("pvs"))
+            return self._by_rules(reader, request, who, rules, operation, target, child)
+        if linked := decider.attributes.get("acpi"):
+            return self._by_policies(reader, request, who, linked, operation, target, child)
+        return (None,) if self._owns(reader, who, operation, decider) else ()
+
+    def _by_policies(
+        self, reader: Reader, request: Request, who: str, linked: Iterable[str], operation: int, target: Record, child: int | None
+    ) -> Iterator[frozenset[str] | None]:
+        for policy in self._policies(reader, linked):
+            rules = self._privileges.of(policy.ri, policy.attributes.get("pv"))
+            yield from self._by_rules(reader, request, who, rules, operation, target, child)
+
+    def _by_rules(
+        self, reader: Reader, request: Request, who: str, rules: Iterable[Rule], operation: int, target: Record, child: int | None
+    ) -> Iterator[frozenset[str] | None]:
         for rule in rules:
-            if self._allows(reader, request, who, rule, operation, target, child):
+            if who and self._allows(reader, request, who, rule, operation, target, child):
                 yield rule.attributes
 
     def _originator(self, request: Request) -> str:
@@ -173,7 +187,7 @@ class Access:
         return "" if who == self._cse and not request.peer.internal else who
 
     def _everything(self, who: str) -> bool:
-        return who in (self._admin_id, self._cse)
+        return who != "" and who in (self._admin_id, self._cse)
 
     def _decider(self, reader: Reader, target: Record) -> Record | None:
         """Give the resource whose policies or owner count: the nearest that is a policy or has the attribute acpi."""
@@ -191,9 +205,9 @@ class Access:
 
     def _registration(self, reader: Reader, who: str) -> Record | None:
         """Give the <AE> or <remoteCSE> that represents an entity here, None when it is not registered."""
-        if stem := self._stem(who):
-            record = reader.get(stem)
-            return record if record is not None and record.ty == ResourceTypeID.AE else None
+        record = reader.get(stem) if (stem := self._stem(who)) else None
+        if record is not None and record.ty == ResourceTypeID.AE:
+            return record
         base = reader.child("", self._name)
         peers = reader.children(base.ri, _REGISTERED) if base is not None and who.count("/") == 1 else ()
         return next((peer for peer in peers if same_entity(peer.attributes.get("csi"), who, self._cse, self._sp)), None)
@@ -313,7 +327,8 @@ def _rule(entry: Mapping[str, Any], cse_id: str, sp_id: str) -> Rule:
     stems: list[Glob] = []
     patterns: list[tuple[Glob, ...]] = []
     groups: list[tuple[str, ...]] = []
-    for text in entry["acor"]:
+    originators = list(entry["acor"])
+    for text in originators:
         if text == "all" or "@" in text:
             continue  # roles (local@domain) are held by nobody as long as this CSE has no <role> resources
         if "*" in text and "/" not in text:
@@ -329,7 +344,7 @@ def _rule(entry: Mapping[str, Any], cse_id: str, sp_id: str) -> Rule:
     targets, contexts, attributes = entry.get("acod"), entry.get("acco"), entry.get("aca")
     return Rule(
         operations=int(entry["acop"]),
-        everyone="all" in entry["acor"],
+        everyone="all" in originators,
         entities=frozenset(exact),
         stems=tuple(stems),
         patterns=tuple(patterns),
@@ -352,7 +367,7 @@ def _local(text: str, cse_id: str, sp_id: str) -> tuple[str, ...]:
 
 def _group_like(segments: tuple[str, ...]) -> bool:
     """Tell whether a local address may be that of a group: one segment that begins as an AE-ID stem is the ri of an AE."""
-    return len(segments) > 1 or bool(segments) and segments[0][0] not in "CS"
+    return len(segments) > 1 or (bool(segments) and segments[0][0] not in "CS")
 
 
 def members(mid: Any, cse_id: str, sp_id: str, name: str) -> Members:
@@ -377,9 +392,7 @@ def _target(details: Mapping[str, Any]) -> Target:
 def _fits(details: Target, target: Record, child: int | None) -> bool:
     """Tell whether the target of a CREATE and the type to be made are those of an entry of accessControlObjectDetails."""
     return (
-        child in details.children
-        and details.ty in (None, target.ty)
-        and all(target.attributes.get(name) == wanted for name, wanted in details.specialization)
+        child in details.children and details.ty in (None, target.ty) and all(target.attributes.get(name) == wanted for name, wanted in details.specialization)
     )
 
 
@@ -395,7 +408,7 @@ def _contexts(entries: Any) -> Iterator[Context]:
                     networks=None if addresses is None else tuple(_networks(addresses)),
                     circle=None if region is None else _circle(region["accr"]),
                 )
-            except (AttributeError, TypeError, ValueError):
+            except (AttributeError, OverflowError, TypeError, ValueError):
                 continue
 
 
@@ -420,8 +433,10 @@ def _networks(addresses: Mapping[str, Any]) -> Iterator[IPv4Network | IPv6Networ
 
 
 def _circle(values: Iterable[Any]) -> tuple[float, float, float]:
-    latitude, longitude, radius = values
-    return float(latitude), float(longitude), float(radius)
+    latitude, longitude, radius = map(float, values)
+    if not (abs(latitude) <= 90 and isfinite(longitude) and isfinite(radius)):
+        raise ValueError("no circle on the earth")
+    return latitude, longitude, radius
 
 
 def _source(text: str | None) -> IPv4Address | IPv6Address | None:

@@ -1,33 +1,14 @@
 """One write transaction with what it changed, for the notification floor."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from cse.codes import NotificationEventType as Net
 from cse.codes import ResourceTypeID
 from cse.primitives import Request
 from cse.record import Record
-from cse.schema import Host
+from cse.schema import Event, Host
 from cse.storage.contract import Transaction
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that subscriptions may be about (TS-0001 9.6.8).
-
-    net: what happened. subscriptions: those of the resource concerned, as they were when it happened. subject: that resource. resource: what a notification
-    represents, the subject itself or its child. modified: attributes with their new values (net 1). by: the originator.
-    operation: the operation bit of the request, for operation monitoring; 0 for events of ``net``.
-    """
-
-    net: Net
-    subscriptions: tuple[Record, ...]
-    subject: Record
-    resource: Record
-    modified: Mapping[str, Any] = field(default_factory=dict)
-    operation: int = 0
-    by: str = ""
 
 
 class Recorder:
@@ -47,11 +28,11 @@ class Recorder:
 
     def insert(self, record: Record, parent: Record) -> None:
         """Add a resource: a creation event for the subscriptions of the parent."""
+        subscriptions = self.transaction.subscriptions(parent.ri)
         self.transaction.insert(record)
         hook = self.host.type_of(parent).on_child
         if hook is not None:
             hook(self, parent, record)
-        subscriptions = self.transaction.subscriptions(parent.ri)
         if subscriptions:
             self.events.append(Event(Net.CREATE_OF_DIRECT_CHILD_RESOURCE, subscriptions, parent, record))
 

@@ -19,12 +19,13 @@ class DataType:
     """A named type: ``check(value)`` raises ValueError with the end of a sentence ("must be ..."); ``schema`` is the same as JSON Schema.
 
     The name is that of the standard's tables: ``nonNegInteger``, ``list<ID>``, ``enum:resourceType``, ``complex:setOfAcrs``.
-    In ``schema`` the type ``integer`` means a number written without a fraction.
+    In ``schema`` the type ``integer`` means a number written without a fraction. ``members`` are the rows of a complex type.
     """
 
     name: str
     check: Check
     schema: Mapping[str, Any]
+    members: "tuple[Member, ...]" = ()
 
 
 class Member(NamedTuple):
@@ -252,7 +253,7 @@ def structure(name: str, members: Sequence[Member], extra: Mapping[str, Any] | N
     }
     if required:
         schema["required"] = sorted(required)
-    return DataType(f"complex:{name}", check, schema | dict(extra or {}))
+    return DataType(f"complex:{name}", check, schema | dict(extra or {}), tuple(members))
 
 
 def either(name: str, *types: DataType) -> DataType:
@@ -267,7 +268,7 @@ def either(name: str, *types: DataType) -> DataType:
                 refused.append(error)
         raise refused[0]
 
-    return DataType(name, check, {"anyOf": [kind.schema for kind in types]})
+    return DataType(name, check, {"anyOf": [kind.schema for kind in types]}, types[0].members)
 
 
 def renamed(name: str, kind: DataType) -> DataType:

@@ -1,11 +1,11 @@
 """What happens because time passes: resources expire, batches are due (TS-0004 7.3.3.5, 7.5.1.2.7)."""
 
 from cse import notify
-from cse.change import Recorder
 from cse.primitives import Notice
+from cse.schema import Change
 
 
-def expire(change: Recorder, most: int) -> int:
+def expire(change: Change, most: int) -> int:
     """Delete up to ``most`` resources whose expirationTime has passed, each with its subtree, events and hooks; tell how many were due."""
     due = change.transaction.expired(change.time, most)
     for record in due:
@@ -14,7 +14,7 @@ def expire(change: Recorder, most: int) -> int:
     return len(due)
 
 
-def release_batches(change: Recorder) -> float | None:
+def release_batches(change: Change) -> float | None:
     """Send the batches whose duration is over; give the time in seconds at which the next one is, None without any."""
     waiting: dict[tuple[str, str], list[Notice]] = {}
     after = 0

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from math import asin, cos, radians, sin, sqrt
+from math import asin, cos, isfinite, radians, sin, sqrt
 from typing import Any
 
 from cse.codes import GeometryType
@@ -29,6 +29,7 @@ def position(location: Any) -> tuple[float, float] | None:
         return None
     try:
         longitude, latitude = json.loads(place["crd"])[:2]
-        return float(latitude), float(longitude)
-    except (KeyError, TypeError, ValueError):
+        found = float(latitude), float(longitude)
+    except (KeyError, OverflowError, RecursionError, TypeError, ValueError):
         return None
+    return found if abs(found[0]) <= 90 and isfinite(found[1]) else None

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from cse.address import same_entity, sp_relative
-from cse.change import Event, Recorder
 from cse.codes import AccessControlOperation as Right
 from cse.codes import EventCat, NotificationContentType, Operation, ResourceTypeID
 from cse.codes import NotificationEventType as Net
@@ -13,7 +12,7 @@ from cse.datatypes import duration_seconds
 from cse.primitives import Notice
 from cse.record import Record
 from cse.results import wrapped
-from cse.schema import Host
+from cse.schema import Change, Event, Host
 from cse.storage.contract import Reader
 
 _CONTENT_DEFAULT = {Net.TRIGGER_RECEIVED_FOR_AE_RESOURCE: 4, Net.BLOCKING_UPDATE: 2, Net.REPORT_ON_MISSING_DATA_POINTS: 5}
@@ -21,7 +20,7 @@ _CONTENT_DEFAULT = {Net.TRIGGER_RECEIVED_FOR_AE_RESOURCE: 4, Net.BLOCKING_UPDATE
 _OPERATIONS = {Right.CREATE: Operation.CREATE, Right.RETRIEVE: Operation.RETRIEVE, Right.UPDATE: Operation.UPDATE, Right.DELETE: Operation.DELETE}
 
 
-def notify(change: Recorder) -> None:
+def notify(change: Change) -> None:
     """Put a notice into the outbox for every subscription that an event of this transaction matches, and for every subscription that ended."""
     for event in change.events:
         for subscription in event.subscriptions:
@@ -44,7 +43,7 @@ def content_type_of(subscription: Record, net: int) -> int:
     return found
 
 
-def matches(change: Recorder, subscription: Record, event: Event) -> bool:
+def matches(change: Change, subscription: Record, event: Event) -> bool:
     """Tell whether an event counts for a subscription (TS-0001 9.6.8: event type, attributes, child types, conditions, operations)."""
     criteria: Mapping[str, Any] = subscription.attributes.get("enc", {})
     if event.operation:
@@ -78,7 +77,7 @@ def _monitored(host: Host, entry: Mapping[str, Any], event: Event, originator: s
     return wanted is None or same_entity(wanted, originator or "", host.settings.cse_id, host.settings.sp_id)
 
 
-def _send(change: Recorder, subscription: Record, event: Event) -> None:
+def _send(change: Change, subscription: Record, event: Event) -> None:
     """Queue one event for all targets of a subscription and count it (``exc``)."""
     current = change.transaction.get(subscription.ri)
     if current is None and event.net != Net.DELETE_OF_RESOURCE:
@@ -113,7 +112,7 @@ def reference(host: Host, subscription: Record) -> str:
     return f"{host.settings.cse_id}/{subscription.ri}"
 
 
-def queue(change: Recorder, subscription: Record, content: Mapping[str, Any]) -> None:
+def queue(change: Change, subscription: Record, content: Mapping[str, Any]) -> None:
     """Put one notification for each target into the outbox: alone, in the place of older ones (``ln``), or into a batch (``bn``)."""
     attributes = subscription.attributes
     for target in attributes["nu"]:
@@ -140,13 +139,13 @@ def replace_category(notice: Notice) -> Notice:
     return notice if notice.ec is not None else Notice(notice.target, notice.rqi, notice.fr, notice.content, notice.subscription, EventCat.LATEST, notice.created)
 
 
-def _drop_older(change: Recorder, notice: Notice) -> None:
+def _drop_older(change: Change, notice: Notice) -> None:
     for held in (False, True):
         older = change.transaction.notices(held=held, subscription=notice.subscription, target=notice.target)
         change.transaction.drop([found.id for found in older])
 
 
-def _collect(change: Recorder, notice: Notice, batch: Mapping[str, Any]) -> None:
+def _collect(change: Change, notice: Notice, batch: Mapping[str, Any]) -> None:
     """Hold a notification for its batch, and let the batch go when it is full (TS-0004 7.5.1.2.7)."""
     held = change.transaction.notices(held=True, subscription=notice.subscription, target=notice.target)
     duration = duration_seconds(batch["dur"]) if "dur" in batch else change.host.settings.default_batch_seconds
@@ -156,7 +155,7 @@ def _collect(change: Recorder, notice: Notice, batch: Mapping[str, Any]) -> None
         release(change, [*held, last])
 
 
-def release(change: Recorder, held: list[Notice]) -> None:
+def release(change: Change, held: list[Notice]) -> None:
     """Send what was collected for one target as one m2m:agn, oldest first."""
     first = held[0]
     change.transaction.drop([found.id for found in held])
@@ -164,7 +163,7 @@ def release(change: Recorder, held: list[Notice]) -> None:
     change.transaction.enqueue(Notice(first.target, first.rqi, first.fr, content, first.subscription, first.ec, first.created))
 
 
-def _tell_deletion(change: Recorder, subscription: Record) -> None:
+def _tell_deletion(change: Change, subscription: Record) -> None:
     """Let waiting batches of a deleted subscription go and tell ``su`` and ``acrs`` that it is gone (TS-0004 7.4.8.2.4)."""
     waiting: dict[str, list[Notice]] = {}
     for notice in change.transaction.notices(held=True, subscription=subscription.ri):
@@ -177,7 +176,7 @@ def _tell_deletion(change: Recorder, subscription: Record) -> None:
         change.transaction.enqueue(Notice(target, change.host.fresh(), change.host.settings.cse_id, content, subscription.ri, created=change.seconds))
 
 
-def monitor(change: Recorder, operation: Right, target: Record, resource: Record, subscriptions: tuple[Record, ...]) -> None:
+def monitor(change: Change, operation: Right, target: Record, resource: Record, subscriptions: tuple[Record, ...]) -> None:
     """Record the event of a request for subscriptions of ``target`` that monitor operations (``enc.om``)."""
     watching = tuple(found for found in subscriptions if "om" in found.attributes.get("enc", ()))
     if watching:
@@ -191,7 +190,7 @@ def counts_reads(subscription: Record) -> bool:
     return "om" in criteria or Net.RETRIEVE_OF_CONTAINER_RESOURCE_WITH_NO_CHILD_RESOURCE in criteria.get("net", ())
 
 
-def read_empty(change: Recorder, target: Record, subscriptions: tuple[Record, ...]) -> None:
+def read_empty(change: Change, target: Record, subscriptions: tuple[Record, ...]) -> None:
     """Record that a container was read with its children and had no instance to show (net 5, TS-0001 9.6.8)."""
     instance = next(change.transaction.children(target.ri, frozenset({ResourceTypeID.CONTENT_INSTANCE})), None)
     if instance is None:

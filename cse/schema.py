@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from cse.codes import NotificationEventType
 from cse.datatypes import DataType
 from cse.primitives import Effect, Request, Response, Steps
 from cse.record import Record
@@ -158,6 +159,24 @@ class Host(Protocol):
         """Seconds until the request expires, at most the request timeout of the CSE."""
 
 
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that subscriptions may be about (TS-0001 9.6.8).
+
+    net: what happened. subscriptions: those of the resource concerned, as they were when it happened. subject: that resource. resource: what a notification
+    represents, the subject itself or its child. modified: attributes with their new values (net 1). by: the originator.
+    operation: the operation bit of the request, for operation monitoring; 0 for events of ``net``.
+    """
+
+    net: NotificationEventType
+    subscriptions: tuple[Record, ...]
+    subject: Record
+    resource: Record
+    modified: Mapping[str, Any] = field(default_factory=dict)
+    operation: int = 0
+    by: str = ""
+
+
 class Change(Protocol):
     """One write transaction with what it changed; everything a hook does goes through it, so that subscriptions see it."""
 
@@ -180,6 +199,14 @@ class Change(Protocol):
     @property
     def time(self) -> str:
         """The same as timestamp text."""
+
+    @property
+    def events(self) -> list[Event]:
+        """What subscriptions may be about, in its order; more may be added."""
+
+    @property
+    def ended(self) -> list[Record]:
+        """Subscriptions that were deleted."""
 
     def insert(self, record: Record, parent: Record) -> None:
         """Add a resource: a creation event for the subscriptions of the parent."""

@@ -15,6 +15,7 @@ class Checker:
     """The table of one resource type, made ready for the requests that write it. Made by ``compile_table``."""
 
     type: ResourceType
+    short: str
     rows: Mapping[str, Attribute]
     on_create: Mapping[str, Check]
     on_update: Mapping[str, Check]
@@ -27,7 +28,9 @@ class Checker:
         Raises BadRequest that names the attribute, the type and what is wrong: unknown, not permitted, missing, or not of its data type.
         A null is refused except for ``cr``, where it asks for the originator.
         """
-        attributes = self._attributes(body)
+        attributes = body.get(self.short) if type(body) is dict and len(body) == 1 else None
+        if type(attributes) is not dict:
+            raise self._malformed(body)
         checks = self.on_create
         for name, value in attributes.items():
             check = checks.get(name)
@@ -37,9 +40,9 @@ class Checker:
                 check(value)
             except ValueError as error:
                 raise self._wrong(name, error) from None
-        if not self.required <= attributes.keys():
-            missing = [f"{name} ({row.long})" for name, row in self.rows.items() if name in self.required and name not in attributes]
-            raise BadRequest(f"{self.type.short} lacks the mandatory {'attributes' if len(missing) > 1 else 'attribute'} {', '.join(missing)}")
+        for name in self.required:
+            if name not in attributes:
+                raise self._incomplete(attributes)
         return dict(attributes)
 
     def update(self, body: object) -> dict[str, Any]:
@@ -47,7 +50,9 @@ class Checker:
 
         Raises BadRequest as ``create`` does, and for a null where a resource of this type always has the attribute.
         """
-        attributes = self._attributes(body)
+        attributes = body.get(self.short) if type(body) is dict and len(body) == 1 else None
+        if type(attributes) is not dict:
+            raise self._malformed(body)
         checks = self.on_update
         for name, value in attributes.items():
             check = checks.get(name)
@@ -55,7 +60,7 @@ class Checker:
                 raise self._forbidden(name, "UPDATE")
             if value is None:
                 if name not in self.removable:
-                    raise BadRequest(f"attribute {name} ({self.rows[name].long}) of {self.type.short} cannot be removed by null")
+                    raise BadRequest(f"attribute {name} ({self.rows[name].long}) of {self.short} cannot be removed by null")
                 continue
             try:
                 check(value)
@@ -63,33 +68,34 @@ class Checker:
                 raise self._wrong(name, error) from None
         return dict(attributes)
 
-    def _attributes(self, body: object) -> dict[str, Any]:
-        short = self.type.short
+    def _malformed(self, body: object) -> BadRequest:
+        short = self.short
         if type(body) is not dict:
             if body is None:
-                raise BadRequest(f"the request has no content, it needs an object with the root {short}")
-            raise BadRequest(f"the content must be an object with the root {short}, not {shown(body)}")
+                return BadRequest(f"the request has no content, it needs an object with the root {short}")
+            return BadRequest(f"the content must be an object with the root {short}, not {shown(body)}")
         if len(body) != 1:
-            raise BadRequest(f"the content must have exactly one root, {short}, not {len(body)}")
+            return BadRequest(f"the content must have exactly one root, {short}, not {len(body)}")
         if short not in body:
             root = next(iter(body))
-            raise BadRequest(f"{root if type(root) is str and len(root) < 60 else shown(root)} does not fit resource type {self.type.ty} ({short})")
-        attributes = body[short]
-        if type(attributes) is not dict:
-            raise BadRequest(f"{short} must be an object with attributes, not {shown(attributes)}")
-        return attributes
+            return BadRequest(f"{root if type(root) is str and len(root) < 60 else shown(root)} does not fit resource type {self.type.ty} ({short})")
+        return BadRequest(f"{short} must be an object with attributes, not {shown(body[short])}")
+
+    def _incomplete(self, attributes: Mapping[str, Any]) -> BadRequest:
+        missing = [f"{name} ({row.long})" for name, row in self.rows.items() if name in self.required and name not in attributes]
+        return BadRequest(f"{self.short} lacks the mandatory {'attributes' if len(missing) > 1 else 'attribute'} {', '.join(missing)}")
 
     def _wrong(self, name: str, error: ValueError) -> BadRequest:
-        return BadRequest(f"attribute {name} ({self.rows[name].long}) of {self.type.short} {error}")
+        return BadRequest(f"attribute {name} ({self.rows[name].long}) of {self.short} {error}")
 
     def _forbidden(self, name: object, operation: str) -> BadRequest:
         if type(name) is str:
             if row := self.rows.get(name):
                 why = "it is kept by the CSE" if row.create == "NP" else "it cannot be changed"
-                return BadRequest(f"attribute {name} ({row.long}) of {self.type.short} is not permitted in {operation}: {why}")
+                return BadRequest(f"attribute {name} ({row.long}) of {self.short} is not permitted in {operation}: {why}")
             if hint := self._nearest(name):
-                return BadRequest(f"{self.type.short} has no attribute {shown(name)}; the nearest it has is {hint}")
-        return BadRequest(f"{self.type.short} has no attribute {shown(name)}")
+                return BadRequest(f"{self.short} has no attribute {shown(name)}; the nearest it has is {hint}")
+        return BadRequest(f"{self.short} has no attribute {shown(name)}")
 
     def _nearest(self, name: str) -> str:
         if len(name) > 60:
@@ -106,6 +112,7 @@ def compile_table(resource_type: ResourceType) -> Checker:
     rows = {row.short: row for row in resource_type.attributes}
     return Checker(
         type=resource_type,
+        short=resource_type.short,
         rows=rows,
         on_create={name: _or_null(row.type.check) if name == "cr" else row.type.check for name, row in rows.items() if row.create != "NP"},
         on_update={name: row.type.check for name, row in rows.items() if row.update != "NP"},
@@ -147,9 +154,9 @@ def _document(checker: Checker, operation: str, properties: dict[str, Any], requ
         attributes["required"] = sorted(required)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": f"{checker.type.short}: {operation} {checker.type.name} ({checker.type.spec})",
+        "title": f"{checker.short}: {operation} {checker.type.name} ({checker.type.spec})",
         "type": "object",
-        "properties": {checker.type.short: attributes},
-        "required": [checker.type.short],
+        "properties": {checker.short: attributes},
+        "required": [checker.short],
         "additionalProperties": False,
     }

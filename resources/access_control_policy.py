@@ -1,14 +1,15 @@
 """Who may do what (TS-0001 9.6.2, TS-0004 7.4.2)."""
 
-from cse.codes import ResourceTypeID
 from cse.codes import AccessControlOperation as Right
+from cse.codes import ResourceTypeID
+from cse.datatypes import ANY_URI, list_of
 from cse.primitives import Request
 from cse.record import Record
-from cse.storage.contract import Reader
-from cse.datatypes import ANY_URI, list_of
 from cse.schema import Attribute, Host, ResourceType
+from cse.storage.contract import Reader
 from cse.structures import SELF_PRIVILEGES, SET_OF_ACRS
 from resources._common import ANNOUNCEABLE, EXPIRES, LABELS, UNIVERSAL
+
 
 def _authorize(host: Host, reader: Reader, request: Request, parent: Record) -> bool:
     if host.settings.acp_create_open and parent.ty == ResourceTypeID.CSE_BASE:

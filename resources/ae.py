@@ -3,12 +3,8 @@
 from typing import Any
 
 from cse.address import sp_relative
-from cse.criteria import text_test
-from cse.errors import AppRuleValidationFailed, BadRequest, OriginatorHasAlreadyRegistered
-from cse.primitives import Request
-from cse.record import Record
-from cse.storage.contract import Reader
 from cse.codes import AERegistrationStatus
+from cse.criteria import text_test
 from cse.datatypes import (
     ANY_URI,
     BOOLEAN,
@@ -24,9 +20,14 @@ from cse.datatypes import (
     enum_of,
     list_of,
 )
+from cse.errors import AppRuleValidationFailed, BadRequest, OriginatorHasAlreadyRegistered
+from cse.primitives import Request
+from cse.record import Record
 from cse.schema import Attribute, Change, Host, ResourceType
+from cse.storage.contract import Reader
 from cse.structures import ACTIVITY_PATTERN_ELEMENTS, E2E_SEC_INFO
 from resources._common import ANNOUNCEABLE, CONSULTED, CUSTODIAN, EXPIRES, LABELS, LOCATION, POLICIES, UNIVERSAL
+
 
 def _authorize(host: Host, reader: Reader, request: Request, parent: Record) -> bool:
     """Registration has rules of its own in the place of the policies of the CSEBase (TS-0001 10.2.2.2)."""

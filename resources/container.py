@@ -3,10 +3,10 @@
 from typing import Any
 
 from cse.codes import ResourceTypeID
-from cse.record import Record
-from resources import _instances
 from cse.datatypes import ANY_URI, BOOLEAN, NON_NEG_INT, STRING, list_of
+from cse.record import Record
 from cse.schema import Attribute, Change, ResourceType
+from resources import _instances
 from resources._common import ANNOUNCEABLE, CONSULTED, CREATOR, CUSTODIAN, EXPIRES, LABELS, LOCATION, POLICIES, STATE_TAG, UNIVERSAL
 
 INSTANCE = ResourceTypeID.CONTENT_INSTANCE

@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from cse.record import Record
-from resources import _instances
 from cse.datatypes import ABS_REL_TIMESTAMP, ANY_SIMPLE, ANY_URI, CONTENT_INFO, NON_NEG_INT, POSITIVE_INT
+from cse.record import Record
 from cse.schema import Attribute, Change, ResourceType
 from cse.structures import CONTENT_REF
+from resources import _instances
 from resources._common import ANNOUNCEABLE, CREATOR, EXPIRES, LABELS, LOCATION, STATE_TAG, UNIVERSAL, fixed
+
 
 def _on_create(change: Change, draft: dict[str, Any], parent: Record, _: Any) -> None:
     _instances.fit(change, draft, parent, _instances.content_size(draft["con"]))

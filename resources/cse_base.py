@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from cse.record import Record
 from cse.codes import CseTypeID
 from cse.datatypes import ANY_URI, ID, LABEL, POA, RELEASE_VERSION, SERIALIZATION, STRING, TIMESTAMP, enum_of, list_of
+from cse.record import Record
 from cse.schema import Attribute, Host, ResourceType
 from cse.structures import E2E_SEC_INFO, GEO_COORDINATES, RESOURCE_TYPE
 from resources._common import UNIVERSAL, kept
+
 
 def _on_retrieve(host: Host, _: Record) -> Mapping[str, Any]:
     settings = host.settings

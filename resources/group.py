@@ -1,10 +1,107 @@
 """Resources that are addressed together (TS-0001 9.6.13, TS-0004 7.4.14)."""
 
-from cse.codes import ConsistencyStrategy
+from collections.abc import Generator, Mapping
+from typing import Any
+
+from cse.codes import AccessControlOperation as Right
+from cse.codes import ConsistencyStrategy, Operation, ResourceTypeID
+from cse.codes import ResponseStatusCode as RSC
 from cse.datatypes import ANY_URI, BOOLEAN, NON_NEG_INT, POSITIVE_INT, STRING, enum_of, list_of
-from cse.schema import Attribute, ResourceType
+from cse.errors import BadRequest, GroupMemberTypeInconsistent, MaxNumberOfMemberExceeded, ReceiverHasNoPrivilege
+from cse.primitives import Ask, Call, Effect, Request, Response
+from cse.record import Record
+from cse.schema import Attribute, Change, Host, ResourceType
 from cse.structures import BATCH_NOTIFY, MEMBER_TYPE, SPECIALIZATION_TYPE
 from resources._common import ANNOUNCEABLE, CONSULTED, CREATOR, CUSTODIAN, EXPIRES, LABELS, POLICIES, UNIVERSAL
+from resources._fanout import fan_out
+
+Steps = Generator[Effect, tuple[Response, ...], Any]
+
+
+def _prepare_create(host: Host, request: Request, _: Record, given: Mapping[str, Any]) -> Steps:
+    return (yield from _members(host, request, {**TYPE.defaults, **given}))
+
+
+def _prepare_update(host: Host, request: Request, record: Record, changes: Mapping[str, Any]) -> Steps:
+    after = record.with_attributes(changes).attributes
+    if len(dict.fromkeys(after["mid"])) > after["mnm"]:
+        raise MaxNumberOfMemberExceeded(f"mnm {after['mnm']} is less than the {len(after['mid'])} members of {record.path}")
+    return (yield from _members(host, request, after)) if "mid" in changes else None
+
+
+def _members(host: Host, request: Request, attributes: Mapping[str, Any]) -> Steps:
+    """Validate the members (TS-0004 7.4.13.2.1): give ``mid``, ``cnm``, ``mt`` and ``mtv`` as they are to be stored."""
+    members = list(dict.fromkeys(attributes["mid"]))
+    if len(members) > attributes["mnm"]:
+        raise MaxNumberOfMemberExceeded(f"mid has {len(members)} members, mnm allows {attributes['mnm']}")
+    if attributes["mnm"] > host.settings.max_group_members:
+        raise BadRequest(f"mnm {attributes['mnm']} is more than the {host.settings.max_group_members} that this CSE allows")
+    for policy in attributes.get("macp", ()):
+        found = None if host.remote(policy) else host.resolve(host.reader, policy)
+        if not host.remote(policy) and (found is None or found.ty != ResourceTypeID.ACCESS_CONTROL_POLICY):
+            raise BadRequest(f"macp names {policy!r}, which is no accessControlPolicy")
+    wanted, validated = attributes["mt"], True
+    remote: dict[str, Call] = {}
+    types: dict[str, int | None] = {}
+    for member in members:
+        if host.remote(member):
+            remote[member] = Call(_question(host, request, member), host.urls(host.reader, member))
+        elif wanted:
+            types[member] = _local_type(host, request, member)
+    if wanted and remote:
+        calls = {member: call for member, call in remote.items() if call.urls}
+        told = (yield Ask(tuple(calls.values()), host.remaining(request))) if calls else ()
+        for member, answer in zip(calls, told, strict=True):
+            types[member] = _remote_type(member, answer)
+        validated = not any(types.get(member) is None for member in remote)
+    wrong = [member for member, ty in types.items() if ty != wanted and (ty is not None or member not in remote)] if wanted else []
+    if wrong:
+        match attributes["csy"]:
+            case ConsistencyStrategy.ABANDON_GROUP:
+                raise GroupMemberTypeInconsistent(f"the member {wrong[0]!r} is not of memberType {wanted}")
+            case ConsistencyStrategy.SET_MIXED:
+                wanted, validated = 0, True
+            case _:
+                members = [member for member in members if member not in wrong]
+    return {"mid": members, "cnm": len(members), "mt": wanted, "mtv": validated}
+
+
+def _local_type(host: Host, request: Request, member: str) -> int | None:
+    """Give the type of a member of this CSE, None when there is none; through a fan-out point it is the member type of that group."""
+    group = member.endswith("/fopt")
+    record = host.resolve(host.reader, member.removesuffix("/fopt"))
+    if record is None or (group and record.ty != ResourceTypeID.GROUP):
+        return None
+    if not host.may(host.reader, request, Right.RETRIEVE, record):
+        raise ReceiverHasNoPrivilege(f"{request.fr} has no RETRIEVE privilege on the member {member}")
+    found: int = record.attributes["mt"] if group else record.ty
+    return found
+
+
+def _question(host: Host, request: Request, member: str) -> Request:
+    return Request(Operation.RETRIEVE, member.removesuffix("/fopt"), request.fr, host.fresh(), host.settings.release)
+
+
+def _remote_type(member: str, answer: Response) -> int | None:
+    if answer.rsc == RSC.ORIGINATOR_HAS_NO_PRIVILEGE:
+        raise ReceiverHasNoPrivilege(f"the type of the member {member} may not be read")
+    if answer.rsc != RSC.OK or not isinstance(answer.pc, Mapping):
+        return None
+    attributes = next(iter(answer.pc.values()), None)
+    if not isinstance(attributes, Mapping):
+        return None
+    found = attributes.get("mt" if member.endswith("/fopt") else "ty")
+    return found if isinstance(found, int) else None
+
+
+def _on_create(change: Change, draft: dict[str, Any], parent: Record, prepared: Any) -> None:
+    draft |= prepared
+
+
+def _on_update(change: Change, record: Record, changes: dict[str, Any], prepared: Any) -> None:
+    if prepared is not None:
+        changes |= {name: prepared[name] for name in ("mid", "cnm", "mtv")}
+
 
 TYPE = ResourceType(
     ty=9,
@@ -34,4 +131,9 @@ TYPE = ResourceType(
         Attribute("nar",  "notifyAggregation",             BATCH_NOTIFY,                 "0..1", "O",   "O",   "OA"),
     ),
     parents=frozenset({"ae", "aeA", "cb", "cbA", "csr", "csrA"}),
+    virtual={"fopt": fan_out},
+    prepare_create=_prepare_create,
+    prepare_update=_prepare_update,
+    on_create=_on_create,
+    on_update=_on_update,
 )

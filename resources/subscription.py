@@ -1,10 +1,161 @@
 """A wish to be told of changes (TS-0001 9.6.8, TS-0004 7.4.8)."""
 
-from cse.codes import NotificationContentType, PendingNotification
+from collections.abc import Generator, Mapping
+from typing import Any
+
+from cse.address import same_entity
+from cse.codes import AccessControlOperation as Right
+from cse.codes import NotificationContentType, Operation, PendingNotification, ResourceTypeID
+from cse.codes import NotificationEventType as Net
 from cse.datatypes import ANY_URI, BOOLEAN, DURATION, EVENT_CAT, POSITIVE_INT, enum_of, list_of
-from cse.schema import Attribute, ResourceType
+from cse.errors import BadRequest, BlockingSubscriptionAlreadyExists, OriginatorHasNoPrivilege, SubscriptionVerificationInitiationFailed
+from cse.primitives import Ask, Call, Effect, Request, Response, Turn
+from cse.record import Record
+from cse.schema import Attribute, Change, Host, ResourceType
+from cse.storage.contract import Reader
 from cse.structures import BATCH_NOTIFY, EVENT_NOTIFICATION_CRITERIA, NOTIFICATION_STATS, RATE_LIMIT
 from resources._common import CONSULTED, CREATOR, CUSTODIAN, EXPIRES, LABELS, POLICIES, UNIVERSAL, unannounced
+
+_CONTENT: Mapping[int, tuple[int, ...]] = {1: (1, 2, 3), 2: (1, 3), 3: (1, 3), 4: (1, 3), 5: (1, 3), 6: (4,), 7: (2,), 8: (5,)}
+"""notificationContentType for each event type, the default first (TS-0004 6.3.4.2.18)."""
+
+_WITH_BLOCKING = frozenset({"rn", "et", "acpi", "daci", "lbl", "cr", "cstn", "nu", "enc", "nct"})
+"""Attributes that a subscription with a blocking update may have (TS-0004 7.4.8.2.1)."""
+
+
+def _authorize(host: Host, reader: Reader, request: Request, parent: Record) -> bool:
+    """Whoever subscribes must be allowed to read what it will be told (TS-0004 7.4.8.2.1)."""
+    return host.may(reader, request, Right.CREATE, parent, ResourceTypeID.SUBSCRIPTION) and host.may(reader, request, Right.RETRIEVE, parent)
+
+
+def _check(host: Host, parent: Record, attributes: Mapping[str, Any]) -> None:
+    """Check what the table cannot say: which members of the criteria go together, and fit the parent (TS-0004 7.4.8.2.1). Raises BadRequest."""
+    criteria = attributes.get("enc", {})
+    nets = criteria.get("net", [] if "om" in criteria else [Net.UPDATE_OF_RESOURCE])
+    if "net" in criteria and "om" in criteria:
+        raise BadRequest("enc must not have both net and om")
+    if unknown := [found for found in nets if found not in _CONTENT]:
+        raise BadRequest(f"enc.net names {unknown[0]}, which is no event type")
+    possible = host.children_of(host.type_of(parent))
+    if wrong := [found for found in criteria.get("chty", ()) if found not in possible]:
+        raise BadRequest(f"enc.chty names resource type {wrong[0]}, which cannot be a child of {parent.path}")
+    if Net.RETRIEVE_OF_CONTAINER_RESOURCE_WITH_NO_CHILD_RESOURCE in nets and parent.ty != ResourceTypeID.CONTAINER:
+        raise BadRequest(f"enc.net 5 is only for containers, {parent.path} is none")
+    if Net.TRIGGER_RECEIVED_FOR_AE_RESOURCE in nets and parent.ty != ResourceTypeID.AE:
+        raise BadRequest(f"enc.net 6 is only for AEs, {parent.path} is none")
+    missing = Net.REPORT_ON_MISSING_DATA_POINTS in nets
+    if missing != ("md" in criteria) or (missing and parent.ty != ResourceTypeID.TIME_SERIES):
+        raise BadRequest("enc.net 8 and enc.md go together, for a timeSeries")
+    _check_content(nets, attributes)
+    if Net.BLOCKING_UPDATE in nets:
+        _check_blocking(nets, criteria, attributes)
+
+
+def _check_content(nets: list[int], attributes: Mapping[str, Any]) -> None:
+    kind = attributes.get("nct")
+    if kind is None:
+        if len({_CONTENT[net][0] for net in nets}) > 1:
+            raise BadRequest("nct is needed, since the event types of enc.net have different ones as default")
+    elif refused := [net for net in nets if kind not in _CONTENT[net]]:
+        raise BadRequest(f"nct {kind} is not allowed for event type {refused[0]}")
+
+
+def _check_blocking(nets: list[int], criteria: Mapping[str, Any], attributes: Mapping[str, Any]) -> None:
+    if len(nets) > 1:
+        raise BadRequest("enc.net 7 must be the only event type")
+    if len(attributes["nu"]) != 1 or "://" in attributes["nu"][0]:
+        raise BadRequest("a subscription to blocking updates needs exactly one nu, a resource identifier")
+    if other := sorted(attributes.keys() & TYPE.names - _WITH_BLOCKING - set(TYPE.defaults) - {"ty", "ri", "pi", "ct", "lt"}):
+        raise BadRequest(f"a subscription to blocking updates must not have {other[0]}")
+    if other := sorted(criteria.keys() - {"net", "atr"}):
+        raise BadRequest(f"enc.{other[0]} does not go together with enc.net 7")
+
+
+def _prepare_create(host: Host, request: Request, parent: Record, given: Mapping[str, Any]) -> Generator[Effect, tuple[Response, ...], Any]:
+    """Ask every target other than the originator whether it takes notifications; the ri is chosen before, since it is told to them."""
+    _check(host, parent, given)
+    _check_single(host.reader, parent, given)
+    yield Turn.WRITE
+    with host.write(request) as change:
+        ri = change.transaction.identify("sub", parent.ri, ResourceTypeID.SUBSCRIPTION)
+    yield from _verify(host, request, ri, given["nu"])
+    return ri
+
+
+def _check_single(reader: Reader, parent: Record, given: Mapping[str, Any]) -> None:
+    if Net.BLOCKING_UPDATE in given.get("enc", {}).get("net", ()):
+        for other in reader.subscriptions(parent.ri):
+            if Net.BLOCKING_UPDATE in other.attributes.get("enc", {}).get("net", ()):
+                raise BlockingSubscriptionAlreadyExists(f"{other.path} has subscribed to blocking updates of {parent.path} already")
+
+
+def _prepare_update(host: Host, request: Request, record: Record, changes: Mapping[str, Any]) -> Generator[Effect, tuple[Response, ...], Any]:
+    yield from _verify(host, request, record.ri, [target for target in changes.get("nu", ()) if target not in record.attributes["nu"]])
+
+
+def _verify(host: Host, request: Request, ri: str, targets: list[str]) -> Generator[Effect, tuple[Response, ...], None]:
+    """Send the verification request to targets (TS-0004 7.5.1.2.1). Raises SubscriptionVerificationInitiationFailed."""
+    settings = host.settings
+    content = {"m2m:sgn": {"vrq": True, "sur": f"{settings.cse_id}/{ri}", "cr": request.fr}}
+    asked = [target for target in dict.fromkeys(targets) if not same_entity(target, request.fr, settings.cse_id, settings.sp_id)]
+    calls = []
+    for target in asked:
+        urls = host.urls(host.reader, target)
+        if not urls:
+            raise SubscriptionVerificationInitiationFailed(f"the notification target {target!r} has no point of access")
+        calls.append(Call(Request(Operation.NOTIFY, target, settings.cse_id, host.fresh(), settings.release, pc=content), urls))
+    if not calls:
+        return
+    answers = yield Ask(tuple(calls), host.remaining(request))
+    for target, told in zip(asked, answers, strict=True):
+        if not told.ok:
+            raise SubscriptionVerificationInitiationFailed(f"the notification target {target!r} answered its verification with {int(told.rsc)}")
+
+
+def _identify(change: Change, draft: dict[str, Any], prepared: Any) -> str:
+    found: str = prepared
+    return found
+
+
+def _on_create(change: Change, draft: dict[str, Any], parent: Record, _: Any) -> None:
+    _check(change.host, parent, draft)
+    _check_single(change.transaction, parent, draft)
+    draft["nu"] = list(dict.fromkeys(draft["nu"]))
+    _complete(change.host, draft)
+
+
+def _on_update(change: Change, record: Record, changes: dict[str, Any], _: Any) -> None:
+    """Check the subscription as it will be; blocking cannot be switched on or off (TS-0004 7.4.8.2.3)."""
+    after = record.with_attributes(changes).attributes
+    parent = change.transaction.get(record.pi)
+    blocking = [Net.BLOCKING_UPDATE in found.get("enc", {}).get("net", ()) for found in (record.attributes, after)]
+    if "enc" in changes and any(blocking):
+        raise BadRequest("a subscription to blocking updates can neither be made nor changed by an UPDATE of enc")
+    if parent is None:
+        raise OriginatorHasNoPrivilege(f"{record.path} has no parent any more")
+    derived = {name: value for name, value in after.items() if name != "nct" or "nct" in changes or "enc" not in changes}
+    _check(change.host, parent, derived)
+    if "nct" not in derived:
+        changes["nct"] = _default_content(derived)
+    if changes.get("bn"):
+        changes["bn"] = _complete_batch(change.host, changes["bn"])
+
+
+def _complete(host: Host, draft: dict[str, Any]) -> None:
+    draft.setdefault("nct", _default_content(draft))
+    if "bn" in draft:
+        draft["bn"] = _complete_batch(host, draft["bn"])
+
+
+def _default_content(attributes: Mapping[str, Any]) -> int:
+    nets = attributes.get("enc", {}).get("net") or [Net.UPDATE_OF_RESOURCE]
+    return _CONTENT[nets[0]][0]
+
+
+def _complete_batch(host: Host, batch: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the duration of the CSE to a batchNotify without one (TS-0004 6.3.5.6)."""
+    return {"dur": f"PT{host.settings.default_batch_seconds:g}S", **batch}
+
 
 TYPE = ResourceType(
     ty=23,
@@ -44,4 +195,10 @@ TYPE = ResourceType(
             "tsbA",
         }
     ),
+    authorize=_authorize,
+    identify=_identify,
+    prepare_create=_prepare_create,
+    prepare_update=_prepare_update,
+    on_create=_on_create,
+    on_update=_on_update,
 )

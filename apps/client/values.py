@@ -118,9 +118,9 @@ def notifications(content: Any, originator: str, identifier: str, path: str) -> 
 
 
 def _notification(sgn: Any, originator: str, identifier: str, path: str) -> Notification:
-    if not isinstance(sgn, Mapping):
-        raise ValueError("m2m:sgn must be an object")
-    event = sgn.get("nev") or {}
+    event = sgn.get("nev", {}) if isinstance(sgn, Mapping) else None
+    if not isinstance(event, Mapping):
+        raise ValueError("m2m:sgn and its nev must be objects")
     representation = event.get("rep")
     subscription = str(sgn.get("sur", ""))
     about = None

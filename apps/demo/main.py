@@ -76,15 +76,17 @@ async def _demo(store: str, once: bool, http: str, coap: str, meters: int, days:
 async def _play(cse: Running, meters: int, days: int, console: Console) -> bool:
     """Play, show and sum up; whether all is as it must be."""
     async with street(cse.http, cse.coap, meters, days) as scene:
-        try:
-            with shown(console, scene):
+        failures: list[CSEError] = []
+        with shown(console, scene):
+            try:
                 await scene.play(lambda sentence: console.print(sentence, highlight=False), PATIENCE)
-        except* CSEError as failed:
-            for error in _leaves(failed):
-                console.print(f"{scene.phase} failed: {error}", style="red", markup=False, highlight=False)
-            return False
-        summary(console, scene)
-        return not scene.differences()
+            except* CSEError as failed:
+                failures += _leaves(failed)
+        for failure in failures:
+            console.print(f"{scene.phase} failed: {failure}", style="red", markup=False, highlight=False)
+        if not failures:
+            summary(console, scene)
+        return not failures and not scene.differences()
 
 
 def _leaves(group: BaseExceptionGroup[CSEError]) -> Iterator[CSEError]:

@@ -5,10 +5,8 @@ from collections.abc import Callable
 from typing import Generic, NamedTuple, TypeVar
 
 from bindings.coap.message import Answer, Code, uint
+from bindings.coap.options import BLOCK2
 
-BLOCK2 = 23
-BLOCK1 = 27
-SIZE1 = 60
 LARGEST = 6
 """Size exponent of the largest block, 1024 bytes; 7 is reserved for reliable transports (RFC 8323)."""
 

@@ -13,7 +13,7 @@ from bindings.coap.message import Options
 from cse.errors import BadRequest
 
 URI_HOST, URI_PORT, LOCATION_PATH, URI_PATH, CONTENT_FORMAT, MAX_AGE, URI_QUERY, ACCEPT = 3, 7, 8, 11, 12, 14, 15, 17
-BLOCK2, BLOCK1, PROXY_URI, PROXY_SCHEME, SIZE1 = 23, 27, 35, 39, 60
+OBSERVE, BLOCK2, BLOCK1, SIZE2, PROXY_URI, PROXY_SCHEME, SIZE1 = 6, 23, 27, 28, 35, 39, 60
 
 
 class Option(NamedTuple):
@@ -129,10 +129,12 @@ def _uint(value: bytes | None) -> int | None:
 
 
 def values(parameters: Mapping[str, bytes]) -> dict[str, Any]:
-    """Read the oneM2M options by parameter name. Raises BadRequest naming the option when it is too long or not UTF-8."""
+    """Read the oneM2M options by parameter name, empty texts left out. Raises BadRequest naming the option when it is too long or not UTF-8."""
     found: dict[str, Any] = {}
     for parameter, value in parameters.items():
         option = _BY_PARAMETER[parameter]
+        if option.text and not value:
+            continue
         if len(value) > (_LONGEST_TIME if parameter in _TIMES else option.longest):
             raise BadRequest(f"the option oneM2M-{option.name} has {len(value)} bytes, more than {option.longest}")
         found[parameter] = text(value, f"the option oneM2M-{option.name}") if option.text else int.from_bytes(value, "big")

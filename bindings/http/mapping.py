@@ -127,6 +127,8 @@ _HEADERS: Mapping[str, _Slot] = {
 _HEADER_SLOTS = {spelling: (name, slot) for name, slot in (*_HEADERS.items(), ("Content-Type", None)) for spelling in (name, name.lower())}
 _TEXT_HEADERS = (("rqi", "X-M2M-RI"), ("rvi", "X-M2M-RVI"), ("fr", "X-M2M-Origin"), ("ot", "X-M2M-OT"), ("rset", "X-M2M-RST"), ("vsi", "X-M2M-VSI"))
 _NUMBER_HEADERS = (("ec", "X-M2M-EC"), ("cnst", "X-M2M-CTS"), ("cnot", "X-M2M-CTO"))
+REQUEST_HEADERS = tuple(_HEADERS)
+RESPONSE_HEADERS = ("X-M2M-RSC", *(header for _, header in (*_TEXT_HEADERS, *_NUMBER_HEADERS)))
 
 
 def request(method: str, raw_path: str, query_string: str, headers: Mapping[str, str], body: bytes, peer: Peer) -> Request:
@@ -294,8 +296,9 @@ def accepted(headers: Mapping[str, str]) -> Media:
 
 def refusal(error: CSEError, headers: Mapping[str, str]) -> Response:
     """Give the response to a request that could not be read, with its identifier and release version where these can be read."""
-    echo = {name: value for name, header in (("rqi", "X-M2M-RI"), ("rvi", "X-M2M-RVI")) if (value := headers.get(header)) and _is_utf8(value)}
-    return Response(error.code, pc={"m2m:dbg": str(error)}, **echo)
+    rqi, rvi = headers.get("X-M2M-RI"), headers.get("X-M2M-RVI")
+    echo = {"rqi": rqi if rqi and _is_utf8(rqi) else None, "rvi": rvi if rvi and _is_utf8(rvi) else None}
+    return Response(error.code, echo["rqi"], {"m2m:dbg": str(error)}, rvi=echo["rvi"])
 
 
 def _is_utf8(value: str) -> bool:
@@ -442,7 +445,11 @@ def incoming(status: int, headers: Mapping[str, str], body: bytes) -> Response:
     rsc = _CODES.get(code.strip())
     if rsc is None:
         raise BadRequest(f"the answer has an unknown response status code {_quoted(code)}")
-    found: dict[str, Any] = {name: headers.get(header) for name, header in _TEXT_HEADERS}
+    found: dict[str, Any] = {}
+    for name, header in _TEXT_HEADERS:
+        if text := headers.get(header):
+            _check_utf8(f"{header} of the answer", text)
+            found[name] = text
     for name, header in _NUMBER_HEADERS:
         if text := headers.get(header):
             found[name] = _number(f"the header {header} of the answer", text)

@@ -10,9 +10,9 @@ _TIMESTAMP = re.compile(r"([0-9]{8})T([0-9]{6})(?:,([0-9]{1,6}))?", re.ASCII)
 
 
 def moment(timestamp: object) -> int | None:
-    """Give a timestamp (``20260131T235959`` with up to six decimals after a comma) as a number that sorts as time does and fits 64 bits; None for anything else.
+    """Give a timestamp (``20260131T235959`` with up to six decimals after a comma) as a number that sorts as time does; None for anything else.
 
-    The digits are kept (1900 is taken from the year), so that no calendar is needed to go back.
+    It fits 64 bits. The digits are kept (1900 is taken from the year), so that no calendar is needed to go back.
     """
     found = _TIMESTAMP.fullmatch(timestamp) if isinstance(timestamp, str) else None
     if found is None:
@@ -59,6 +59,6 @@ def matcher(query: Query) -> Callable[[Mapping[str, Any]], bool]:
 def _between(name: str, low: Any, high: Any, kind: type) -> Callable[[Mapping[str, Any]], bool]:
     def test(attributes: Mapping[str, Any]) -> bool:
         value = attributes.get(name)
-        return isinstance(value, kind) and (low is None or value >= low) and (high is None or value < high)  # type: ignore[operator]
+        return isinstance(value, kind) and (low is None or value >= low) and (high is None or value < high)
 
     return test

@@ -1,20 +1,30 @@
 """``python -m tests.benchmarks``: measure the speed of this server beside its ceilings. Needs Linux (/proc) and loopback only."""
 
+import asyncio
 import shutil
+import signal
 import sys
+from collections.abc import Coroutine
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import orjson
 import typer
 import uvloop
 from rich.console import Console
 
-from tests.benchmarks.plan import FULL, QUICK
+from tests.benchmarks.plan import FULL, QUICK, Results
 from tests.benchmarks.report import as_json, tables
 from tests.benchmarks.run import run
 from tests.benchmarks.workloads import NAMES, Failed
+
+
+async def stoppable(work: Coroutine[Any, Any, Results]) -> Results:
+    """Do the work; SIGTERM cancels it, so that the servers are ended too."""
+    task = asyncio.ensure_future(work)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await task
 
 
 def main(
@@ -35,13 +45,15 @@ def main(
         raise typer.Exit(2)
     plan = replace(QUICK if quick else FULL, wrk=wrk)
     try:
-        results = uvloop.run(run(plan, frozenset(only.split(",")), lambda what: status.print(f"measuring {what}"), directory))
+        results = uvloop.run(stoppable(run(plan, frozenset(only.split(",")), lambda what: status.print(f"measuring {what}"), directory)))
     except ValueError as error:
         status.print(str(error))
         raise typer.Exit(2) from None
     except (Failed, RuntimeError, OSError) as error:
         status.print(f"{type(error).__name__}: {error}", markup=False)
         raise typer.Exit(1) from None
+    except asyncio.CancelledError:
+        raise typer.Exit(143) from None
     screen.print(tables(results))
     if json is not None:
         json.write_bytes(orjson.dumps(as_json(results), option=orjson.OPT_INDENT_2))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from statistics import fmean
 
 import orjson
 
@@ -73,6 +74,8 @@ class Figure:
     writes: bool = False
     units: int = 1
     more: Mapping[str, float] = field(default_factory=dict)
+    sample: int = 0
+    """Which ceilings were measured just before it; the next ones were measured after it."""
 
     @property
     def rate(self) -> float:
@@ -91,7 +94,7 @@ class Ceilings:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """A whole run. ``ceilings`` were measured before and after the workloads; ``growth`` has bytes of disk and memory an instance and what they come from."""
+    """A whole run. ``ceilings`` were measured around each workload; ``growth`` has bytes of disk and memory an instance and what they come from."""
 
     plan: Plan
     machine: Mapping[str, str]
@@ -99,6 +102,10 @@ class Results:
     figures: tuple[Figure, ...]
     growth: Mapping[str, float]
 
-    def ceiling(self, name: str) -> float:
-        """Give a ceiling (``post``, ``get``, ``sqlite``) in units a second: the mean of before and after."""
-        return sum(c.sqlite if name == "sqlite" else getattr(c, name).rate for c in self.ceilings) / len(self.ceilings)
+    def ceilings_of(self, name: str) -> list[float]:
+        """Give what a ceiling (``post``, ``get``, ``sqlite``) was in units a second, in the order measured."""
+        return [c.sqlite if name == "sqlite" else c.get.rate if name == "get" else c.post.rate for c in self.ceilings]
+
+    def part(self, figure: Figure, rate: float, name: str) -> float:
+        """Give ``rate`` as a part of a ceiling: of the mean of what it was just before and just after the figure."""
+        return rate / fmean(self.ceilings_of(name)[figure.sample : figure.sample + 2])

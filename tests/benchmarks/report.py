@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from statistics import median
 from typing import Any
 
 from rich.console import Group
@@ -35,7 +36,7 @@ def ratio(name: str, rate: Callable[[Figure], float] = lambda figure: figure.rat
 
     def find(results: Results) -> float | None:
         found = figures(results, name)
-        return rate(found[0]) / results.ceiling(found[0].against) if found else None
+        return results.part(found[0], rate(found[0]), found[0].against) if found else None
 
     return find
 
@@ -68,21 +69,24 @@ GOALS = (
 
 
 def unrest(results: Results) -> float:
-    """Give how far the ceilings before and after lie apart, as a part of the larger: what the machine itself varies."""
-    first, last = results.ceilings[0], results.ceilings[-1]
-    pairs = [(first.post.rate, last.post.rate), (first.get.rate, last.get.rate)]
-    return max(1 - min(pair) / max(pair) for pair in pairs)
+    """Give how far the lowest aiohttp ceiling lies below the highest, as a part of it: what the machine itself varies."""
+    return max(1 - min(rates) / max(rates) for rates in (results.ceilings_of("post"), results.ceilings_of("get")))
 
 
 def row(results: Results, figure: Figure) -> tuple[str, ...]:
     """Give the cells of one figure."""
     load = figure.load
-    parts = [f"{figure.rate / results.ceiling(figure.against):.2f}", f"{figure.rate / results.ceiling('sqlite'):.2f}" if figure.writes else "-"]
+    parts = [f"{results.part(figure, figure.rate, figure.against):.2f}", f"{results.part(figure, figure.rate, 'sqlite'):.2f}" if figure.writes else "-"]
     what = figure.what
     if "notified" in figure.more:
         what += f" ({figure.more['notified']:,.0f}/s notified, {figure.more['repeated']:,.0f} repeated)"
     times = [f"{load.p50 * 1e3:.2f}", f"{load.p99 * 1e3:.2f}", f"{figure.cpu * 1e6:.0f}"]
     return (figure.name, what, f"{load.requests:,}", f"{load.errors:,}", f"{figure.rate:,.0f}", *times, *parts)
+
+
+def span(rates: list[float]) -> str:
+    """Give the lowest and the highest."""
+    return f"{min(rates):,.0f}–{max(rates):,.0f}"
 
 
 def tables(results: Results) -> Group:
@@ -92,10 +96,13 @@ def tables(results: Results) -> Group:
         measured.add_column(heading, overflow="fold")
     for heading in ("requests", "errors", "rate /s", "p50 ms", "p99 ms", "CPU µs", "of aiohttp", "of SQLite"):
         measured.add_column(heading, justify="right", no_wrap=True)
-    for ceiling, when in zip(results.ceilings, ("before", "after"), strict=True):
-        for figure in (ceiling.post, ceiling.get):
-            measured.add_row(*row(results, figure)[:8], when, "")
-        measured.add_row("SQLite", "rows, a commit of WAL and FULL for 16", "", "", f"{ceiling.sqlite:,.0f}", "", "", "", when, "")
+    for samples in ([c.post for c in results.ceilings], [c.get for c in results.ceilings]):
+        middle = sorted(samples, key=lambda figure: figure.rate)[len(samples) // 2]
+        measured.add_row(*row(results, middle)[:8], "", "")
+        measured.add_row("", "lowest to highest", "", "", span([figure.rate for figure in samples]), "", "", "", "", "")
+    rows = results.ceilings_of("sqlite")
+    measured.add_row("SQLite", "rows, WAL and FULL, a commit for 16", "", "", f"{median(rows):,.0f}", "", "", "", "", "")
+    measured.add_row("", "lowest to highest", "", "", span(rows), "", "", "", "", "")
     measured.add_section()
     for figure in results.figures:
         measured.add_row(*row(results, figure))
@@ -112,7 +119,7 @@ def tables(results: Results) -> Group:
     complaints = [f"{figure.name}: {figure.load.complaint}" for figure in results.figures if figure.load.errors]
     noise = unrest(results)
     warning = ": the machine is not quiet, read the figures with that in mind" if noise > 0.1 else ""
-    remark = f"The ceilings before and after differ by {noise:.0%}{warning}."
+    remark = f"The ceilings were measured around every workload and varied by {noise:.0%}{warning}."
     return Group(place, measured, goals, remark, *complaints)
 
 
@@ -133,7 +140,7 @@ def entry(figure: Figure, results: Results | None = None) -> dict[str, Any]:
     """Give one figure for JSON, with its parts of the ceilings when ``results`` has them."""
     parts = {}
     if results is not None:
-        parts["of_aiohttp"] = figure.rate / results.ceiling(figure.against)
+        parts["of_aiohttp"] = results.part(figure, figure.rate, figure.against)
         if figure.writes:
-            parts["of_sqlite"] = figure.rate / results.ceiling("sqlite")
+            parts["of_sqlite"] = results.part(figure, figure.rate, "sqlite")
     return asdict(figure) | {"rate": figure.rate} | parts

@@ -1,11 +1,11 @@
-"""A run from one end to the other: ceilings, workloads each on a fresh store, ceilings again."""
+"""A run from one end to the other: workloads on fresh stores, ceilings sampled before the first and after each."""
 
 import os
 import platform
 import sqlite3
-import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -38,13 +38,13 @@ def machine(folder: Path, plan: Plan) -> dict[str, str]:
     }
 
 
-async def ceiling(plan: Plan, folder: Path, name: str) -> Ceilings:
-    """Measure both ceilings."""
-    async with process(("-m", "tests.benchmarks.ceilings"), frozenset({"http"})) as served, ClientSession() as session:
-        bench = Bench(plan, served, session)
-        post = await bench.measure("aiohttp", "POST, the request of W1", [http_load.request("POST", f"{AE}/w1", INSTANCE, 4)], "post")
-        get = await bench.measure("aiohttp", "GET, the request of W0", [http_load.request("GET", "/cse-in")], "get")
-    return Ceilings(post, get, ceilings.sqlite(folder / f"{name}.db", plan.seconds))
+async def sample(bare: Bench, file: Path) -> Ceilings:
+    """Measure both ceilings, each for at most two seconds."""
+    seconds = min(2.0, bare.plan.seconds)
+    short = replace(bare, plan=replace(bare.plan, seconds=seconds, warm=min(0.3, bare.plan.warm)))
+    post = await short.measure("aiohttp", "POST, the request of W1", [http_load.request("POST", f"{AE}/w1", INSTANCE, 4)], "post")
+    get = await short.measure("aiohttp", "GET, the request of W0", [http_load.request("GET", "/cse-in")], "get")
+    return Ceilings(post, get, ceilings.sqlite(file, seconds / 2))
 
 
 @asynccontextmanager
@@ -62,37 +62,61 @@ def size(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.iterdir())
 
 
+class Run:
+    """What grows while a run goes on: figures, and the ceilings sampled around them."""
+
+    def __init__(self, plan: Plan, folder: Path, say: Say) -> None:
+        self.plan, self.folder, self.say = plan, folder, say
+        self.samples: list[Ceilings] = []
+        self.figures: list[Figure] = []
+        self.growth: dict[str, float] = {}
+
+    async def sample(self, bare: Bench) -> None:
+        """Sample the ceilings; SQLite on a new file each time."""
+        self.samples.append(await sample(bare, self.folder / f"ceiling-{len(self.samples)}.db"))
+
+    async def take(self, bare: Bench, name: str, workload: Awaitable[list[Figure]]) -> None:
+        """Run one workload, and sample the ceilings after it."""
+        self.say(name)
+        self.figures += [replace(figure, sample=len(self.samples) - 1) for figure in await workload]
+        await self.sample(bare)
+
+    async def grow(self, found: Bench) -> list[Figure]:
+        """Run the growth workload and keep what it has beside figures."""
+        figures, self.growth = await growth(found)
+        return figures
+
+    async def all(self, only: frozenset[str]) -> None:
+        """Run everything that ``only`` names."""
+        async with process(("-m", "tests.benchmarks.ceilings"), frozenset({"http"})) as served, ClientSession() as session:
+            bare = Bench(self.plan, served, session)
+            self.say("ceilings")
+            await self.sample(bare)
+            if shared := [key for key in WORKLOADS if key in only]:
+                async with bench(self.plan, self.folder / "shared" / "cse.db") as found:
+                    for key in shared:
+                        await self.take(bare, key, WORKLOADS[key](found))
+            if "W4" in only:
+                async with bench(self.plan, self.folder / "tree" / "cse.db") as found:
+                    await self.take(bare, "W4", w4(found))
+            if "growth" in only:
+                async with bench(self.plan, self.folder / "empty" / "cse.db"):
+                    pass
+                async with bench(self.plan, self.folder / "growth" / "cse.db") as found:
+                    await self.take(bare, "growth", self.grow(found))
+                more = size(self.folder / "growth") - size(self.folder / "empty")
+                self.growth["disk"] = more / self.growth["created"]
+
+
 async def run(plan: Plan, only: frozenset[str] = frozenset(NAMES), say: Say = lambda _: None, directory: Path | None = None) -> Results:
     """Run the workloads named by ``only``; ``say`` hears what is being done. Stores are made below ``directory`` and removed.
 
-    Raises Failed when a workload cannot be set up, RuntimeError when a server does not start or does not end well.
+    Raises Failed when a workload cannot be set up, RuntimeError when a server does not start or does not end well, ValueError for an unknown name.
     """
     if unknown := only - set(NAMES):
         raise ValueError(f"no workload {sorted(unknown)[0]!r}: there are {', '.join(NAMES)}")
-    figures: list[Figure] = []
-    grown: dict[str, float] = {}
     with TemporaryDirectory(dir=directory, prefix="cse-bench-") as name:
         folder = Path(name)
-        say("ceilings")
-        before = await ceiling(plan, folder, "before")
-        if shared := [key for key in WORKLOADS if key in only]:
-            async with bench(plan, folder / "shared" / "cse.db") as found:
-                for key in shared:
-                    say(key)
-                    figures += await WORKLOADS[key](found)
-        if "W4" in only:
-            say("W4")
-            async with bench(plan, folder / "tree" / "cse.db") as found:
-                figures += await w4(found)
-        if "growth" in only:
-            say("growth")
-            store = folder / "growth" / "cse.db"
-            async with bench(plan, folder / "empty" / "cse.db"):
-                pass
-            async with bench(plan, store) as found:
-                more, grown = await growth(found)
-            figures += more
-            grown["disk"] = (size(store.parent) - size(folder / "empty")) / grown["created"]
-        say("ceilings again")
-        after = await ceiling(plan, folder, "after")
-        return Results(plan, machine(folder, plan) | {"system": sys.platform}, (before, after), tuple(figures), grown)
+        work = Run(plan, folder, say)
+        await work.all(only)
+        return Results(plan, machine(folder, plan), tuple(work.samples), tuple(work.figures), work.growth)

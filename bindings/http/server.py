@@ -1,0 +1,241 @@
+"""The HTTP server: sockets, limits and time-outs around the pure mapping (TS-0009 6)."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from ssl import SSLContext
+from typing import Any
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from bindings.http import mapping
+from bindings.ports import Handler
+from bindings.serialization import Media
+from cse.errors import BadRequest, CSEError, InternalServerError, RequestTimeout, UnsupportedMediaType
+from cse.primitives import NOBODY, Peer, Response
+
+_LOG = logging.getLogger(__name__)
+
+Extra = Callable[[str, Mapping[str, str], bytes, Peer], Awaitable[tuple[int, list[tuple[str, str]], bytes]]]
+"""A route beside oneM2M: (method, headers, body, peer) to (status, headers, body)."""
+
+_ALLOWED = {
+    "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE",
+    "Access-Control-Allow-Headers": ", ".join(["Accept", "Content-Type", *mapping.REQUEST_HEADERS]),
+    "Access-Control-Max-Age": "600",
+}
+_EXPOSED = ", ".join(["Content-Location", *mapping.RESPONSE_HEADERS])
+_LINGER = 1.0
+"""Seconds for which the rest of a refused body is still taken and thrown away, so that the client gets to read the refusal."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpListener:
+    """A listening HTTP server (bindings.ports.Listener)."""
+
+    address: tuple[str, int]
+    sockets: asyncio.Server
+    connections: web.Server
+
+    async def close(self, grace: float) -> None:
+        """Take no new requests, answer those in flight within ``grace`` seconds, then close."""
+        self.sockets.close()
+        self.connections.pre_shutdown()
+        try:
+            async with asyncio.timeout(grace):
+                await self.connections.shutdown(grace)
+        except TimeoutError:
+            await self.connections.shutdown(0.001)
+        await self.sockets.wait_closed()
+
+
+async def serve(
+    handler: Handler,
+    host: str,
+    port: int,
+    *,
+    body_limit: int = 1 << 20,
+    line_limit: int = 8190,
+    field_limit: int = 8190,
+    header_count: int = 100,
+    idle_timeout: float = 75.0,
+    body_timeout: float = 30.0,
+    cors: tuple[str, ...] = (),
+    extra: Mapping[str, Extra] | None = None,
+    tls: SSLContext | None = None,
+    reuse_port: bool | None = None,
+) -> HttpListener:
+    """Listen on an address. Raises OSError when it cannot be had.
+
+    body_limit: bytes of a body. line_limit, field_limit: bytes of the request line and of one header. header_count: headers of a request.
+    idle_timeout: seconds until a connection without a complete request head is closed, whether it is silent or slow. body_timeout: the same for a body.
+    cors: origins whose pages may use the CSE from a browser (``https://app.example``), ``*`` for all. extra: routes by their exact path.
+    """
+    loop = asyncio.get_running_loop()
+    exchange = _Exchange(handler, "https" if tls else "http", body_limit, body_timeout, frozenset(cors), dict(extra or {}))
+    connections = web.Server(exchange.answer, handler_cancellation=False)
+
+    def connect() -> web.RequestHandler:
+        return _Connection(
+            connections,
+            loop=loop,
+            listener=exchange.listener,
+            logger=_LOG,
+            access_log=None,
+            keepalive_timeout=idle_timeout,
+            max_line_size=line_limit,
+            max_field_size=field_limit,
+            max_headers=header_count,
+            lingering_time=_LINGER,
+            auto_decompress=False,
+        )
+
+    sockets = await loop.create_server(connect, host, port, ssl=tls, reuse_port=reuse_port, backlog=1024)
+    return HttpListener(sockets.sockets[0].getsockname()[:2], sockets, connections)
+
+
+class _Connection(web.RequestHandler):
+    """One connection: it knows its peer and answers broken HTTP in the words of oneM2M, without noise in the log."""
+
+    __slots__ = ("listener", "peer")
+
+    def __init__(self, manager: web.Server, *, listener: str, **options: Any) -> None:
+        super().__init__(manager, **options)
+        self.listener = listener
+        self.peer = NOBODY
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        name = transport.get_extra_info("peername")
+        self.peer = Peer(address=name[0] if name else None, listener=self.listener)
+        super().connection_made(transport)
+
+    def handle_error(self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None) -> web.StreamResponse:
+        if status < 500:
+            reason = (message or "").strip().partition("\n")[0].rstrip(": ")[:200]
+            error: CSEError = BadRequest(f"the HTTP message cannot be read: {reason}")
+        else:
+            _LOG.error("an HTTP request failed", exc_info=exc)
+            error = InternalServerError("the request could not be served")
+        answer = _write(mapping.refusal(error, request.headers), Media.JSON)
+        answer.force_close()
+        return answer
+
+
+class _Gone(Exception):
+    """The client went away before its request was complete."""
+
+
+class _TooLarge(BadRequest):
+    """The body is larger than what is taken: 4000 for oneM2M, 413 for HTTP."""
+
+
+class _Late(RequestTimeout):
+    """The body did not come in time: 4008 for oneM2M, 408 for HTTP."""
+
+
+_OWN_STATUS: Mapping[type[CSEError], int] = {_TooLarge: 413, _Late: 408}
+
+
+@dataclass(frozen=True, slots=True)
+class _Exchange:
+    """Answers HTTP requests through a handler."""
+
+    handler: Handler
+    listener: str
+    body_limit: int
+    body_timeout: float
+    cors: frozenset[str]
+    extra: Mapping[str, Extra]
+
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Read, hand on and write. A request that is not complete is never handed on; one that was handed on is carried through."""
+        headers = request.headers
+        origin = headers.get("Origin") if self.cors else None
+        if origin is not None and origin not in self.cors and "*" not in self.cors:
+            origin = None
+        if origin and request.method == "OPTIONS" and "Access-Control-Request-Method" in headers:
+            answer = web.Response(status=204, headers=_ALLOWED)
+        else:
+            try:
+                answer = await self._answer(request)
+            except _Gone:
+                answer = web.Response(status=400)
+                answer.force_close()
+        if origin:
+            answer.headers["Access-Control-Allow-Origin"] = origin
+            answer.headers["Access-Control-Expose-Headers"] = _EXPOSED
+            answer.headers["Vary"] = "Origin"
+        return answer
+
+    async def _answer(self, request: web.BaseRequest) -> web.Response:
+        headers = request.headers
+        media = Media.JSON
+        try:
+            body = await self._body(request)
+            path, _, query = _origin_form(request.message.path).partition("?")
+            connection = request.protocol
+            peer = connection.peer if isinstance(connection, _Connection) else NOBODY
+            if path in self.extra:
+                status, fields, content = await self.extra[path](request.method, headers, body, peer)
+                return web.Response(status=status, headers=CIMultiDict(fields), body=content)
+            media = mapping.accepted(headers)
+            primitive = mapping.request(request.method, path, query, headers, body, peer)
+        except CSEError as error:
+            answer = _write(mapping.refusal(error, headers), media)
+            if type(error) in _OWN_STATUS:
+                answer.set_status(_OWN_STATUS[type(error)])
+                answer.force_close()
+            return answer
+        result = self.handler(primitive)
+        try:
+            return _write(result if isinstance(result, Response) else await result, media)
+        except InternalServerError as error:
+            return _write(mapping.refusal(error, headers), Media.JSON)
+
+    async def _body(self, request: web.BaseRequest) -> bytes:
+        """Read the body. Raises _TooLarge, _Late, _Gone, BadRequest (broken transfer coding), UnsupportedMediaType (content coding)."""
+        content = request.content
+        length = request.headers.get("Content-Length")
+        if length is not None and int(length) > self.body_limit:
+            raise _TooLarge(f"the body has {length} bytes, more than the limit of {self.body_limit}")
+        if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise UnsupportedMediaType(f"the content coding {request.headers['Content-Encoding']!r} is not served")
+        try:
+            if content.is_eof():
+                body = content.read_nowait(-1)
+                if len(body) > self.body_limit:
+                    raise _TooLarge(f"the body is larger than the limit of {self.body_limit} bytes")
+                return body
+            if request.headers.get("Expect", "").lower() == "100-continue":
+                await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                request.writer.output_size = 0
+            pieces, size = [], 0
+            async with asyncio.timeout(self.body_timeout):
+                while piece := await content.readany():
+                    size += len(piece)
+                    if size > self.body_limit:
+                        raise _TooLarge(f"the body is larger than the limit of {self.body_limit} bytes")
+                    pieces.append(piece)
+            return b"".join(pieces)
+        except TimeoutError as error:
+            raise _Late(f"the body was not complete after {self.body_timeout:g} seconds") from error
+        except web.RequestPayloadError as error:
+            raise BadRequest("the body cannot be read: its transfer coding is broken") from error
+        except ConnectionError as error:
+            raise _Gone from error
+
+
+def _origin_form(target: str) -> str:
+    """Give path and query of a request target, which a proxy gets as a whole URL (RFC 9112 3.2.2)."""
+    if target[:1] == "/":
+        return target
+    _, mark, rest = target.partition("://")
+    slash = rest.find("/")
+    return rest[slash:] if mark and slash >= 0 else target
+
+
+def _write(answer: Response, media: Media) -> web.Response:
+    status, fields, body = mapping.response(answer, media)
+    return web.Response(status=status, headers=CIMultiDict(fields), body=body or None)

@@ -1,0 +1,118 @@
+"""The fanOutPoint of a group: one request becomes one for each member (TS-0001 10.2.7, TS-0004 7.4.14)."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from cse.codes import AccessControlOperation as Right
+from cse.codes import Operation
+from cse.codes import ResponseStatusCode as RSC
+from cse.errors import (
+    BadRequest,
+    GroupMembersNotResponded,
+    GroupRequestIdentifierExists,
+    InvalidChildResourceType,
+    NoMembers,
+    OriginatorHasNoPrivilege,
+)
+from cse.primitives import Ask, Call, Request, Response, Steps, Turn, response_to_dict
+from cse.record import Record
+from cse.schema import Host
+
+_RIGHTS = {
+    Operation.CREATE: Right.CREATE,
+    Operation.RETRIEVE: Right.RETRIEVE,
+    Operation.UPDATE: Right.UPDATE,
+    Operation.DELETE: Right.DELETE,
+    Operation.NOTIFY: Right.NOTIFY,
+}
+
+
+def fan_out(host: Host, request: Request, group: Record, rest: str) -> Steps:
+    """Send a request to every member, or those of ``grtm``, and give their answers in member order, failed ones too.
+
+    Members of this CSE go through the whole pipeline one after another and share one commit; those of other CSEs are asked at the same time, under the
+    deadline of the request. ``rest`` is the path below the fan-out point, added to each member. A group request identifier seen before ends the request here.
+    """
+    _authorize(host, request, group)
+    members = _members(request, group)
+    if request.op == Operation.CREATE and group.attributes["mt"] and not rest:
+        _check_child(host, request, group)
+    identifier = request.gid or host.fresh()
+    if not host.once(identifier, group.ri):
+        raise GroupRequestIdentifierExists(f"{group.path} has handled the group request {identifier} already")
+    answers: dict[str, Response] = {}
+    calls: dict[str, Call] = {}
+    for member in members:
+        call = _request(host, request, member, rest, identifier)
+        if host.remote(member):
+            urls = host.urls(host.reader, member)
+            if urls:
+                calls[member] = Call(call, urls)
+            else:
+                answers[member] = Response(RSC.TARGET_NOT_REACHABLE, call.rqi, {"m2m:dbg": f"no route leads to {member}"}, rvi=request.rvi)
+        else:
+            answers[member] = yield from host.handle(call)
+    if calls:
+        told = yield Ask(tuple(calls.values()), host.remaining(request))
+        answers.update(zip(calls, told, strict=True))
+    if len(calls) == len(members) and all(answers[member].rsc in (RSC.REQUEST_TIMEOUT, RSC.TARGET_NOT_REACHABLE) for member in calls):
+        raise GroupMembersNotResponded(f"no member of {group.path} has answered")
+    if request.op == Operation.DELETE and not rest:
+        yield from _forget(host, request, group, [member for member in members if answers[member].rsc == RSC.DELETED])
+    shown = [entry for member in members for entry in _entries(member, answers[member])]
+    return Response(RSC.OK, request.rqi, {"m2m:agr": {"m2m:rsp": shown}}, rvi=request.rvi)
+
+
+def _authorize(host: Host, request: Request, group: Record) -> None:
+    """Judge by membersAccessControlPolicyIDs in the place of the policies of the group, where it has them (TS-0004 7.4.14.2.1)."""
+    policies = group.attributes.get("macp")
+    judged = group if policies is None else group.with_attributes({"acpi": policies})
+    if not host.may(host.reader, request, _RIGHTS[request.op], judged, request.ty):
+        raise OriginatorHasNoPrivilege(f"{request.fr} has no {request.op.name} privilege on the members of {group.path}")
+
+
+def _members(request: Request, group: Record) -> list[str]:
+    members: list[str] = group.attributes["mid"]
+    if request.grtm is not None:
+        if request.gstn is not None:
+            raise BadRequest("grtm and gstn do not go together")
+        if foreign := [member for member in request.grtm if member not in members]:
+            raise BadRequest(f"grtm names {foreign[0]!r}, which is no member of {group.path}")
+        members = [member for member in members if member in request.grtm]
+    if request.gstn is not None:
+        members = members[: request.gstn]
+    if not members:
+        raise NoMembers(f"{group.path} has no members")
+    return members
+
+
+def _check_child(host: Host, request: Request, group: Record) -> None:
+    kind = host.type_named(group.attributes["mt"])
+    if kind is not None and request.ty not in host.children_of(kind):
+        raise InvalidChildResourceType(f"resource type {request.ty} is not a child type of {kind.name}, the members of {group.path}")
+
+
+def _request(host: Host, request: Request, member: str, rest: str, identifier: str) -> Request:
+    to = f"{member}/{rest}" if rest else member
+    return replace(request, to=to, rqi=host.fresh(), gid=identifier, grtm=None, gstn=None)
+
+
+def _forget(host: Host, request: Request, group: Record, deleted: list[str]) -> Steps:
+    """Take members that were deleted out of the group."""
+    yield Turn.WRITE
+    with host.write(request) as change:
+        record = change.transaction.get(group.ri)
+        if record is not None and deleted:
+            left = [member for member in record.attributes["mid"] if member not in deleted]
+            change.replace(record.with_attributes({"mid": left, "cnm": len(left), "lt": change.time}))
+    return Response(RSC.OK)
+
+
+def _entries(member: str, response: Response) -> list[dict[str, Any]]:
+    """Give the entries of one member; the aggregated answer of a nested group is merged."""
+    content = response.pc
+    if response.rsc == RSC.OK and isinstance(content, Mapping) and "m2m:agr" in content:
+        nested: list[dict[str, Any]] = content["m2m:agr"]["m2m:rsp"]
+        return nested
+    return [{**response_to_dict(response), "fr": member}]

@@ -1,0 +1,83 @@
+"""Drive the core without a loop: for tests of the service layer itself."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from bindings.serve import TYPES
+from cse.codes import Operation
+from cse.codes import ResponseStatusCode as RSC
+from cse.config import Settings
+from cse.core import CSE
+from cse.primitives import Ask, Call, Notice, Request, Response
+from cse.storage import Store, commit, open_store
+
+Answer = Callable[[Call], Response]
+
+
+def agree(call: Call) -> Response:
+    """Answer every call with 2000."""
+    return Response(RSC.OK, call.request.rqi)
+
+
+@dataclass
+class Driven:
+    """A CSE on a store with a clock that tests turn, and everything it asked and notified."""
+
+    settings: Settings = field(default_factory=lambda: Settings(acp_create_open=True))
+    store: Store = field(default_factory=lambda: open_store("memory:", frozenset({4})))
+    answer: Answer = agree
+    seconds: float = 1_750_000_000.0
+    asked: list[Call] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._numbers = count(1)
+        self.cse = CSE(self.store, TYPES, self.settings, lambda: self.seconds, lambda: f"r{next(self._numbers)}")
+        self.cse.bootstrap()
+
+    def request(self, request: Request) -> Response:
+        """Answer one request, with a commit before each question and at the end."""
+        steps = self.cse.handle(request)
+        told: tuple[Response, ...] = ()
+        try:
+            while True:
+                effect = steps.send(told) if told else next(steps)
+                told = ()
+                if isinstance(effect, Ask):
+                    self.commit()
+                    self.asked.extend(effect.calls)
+                    told = tuple(self.answer(call) for call in effect.calls)
+        except StopIteration as end:
+            self.commit()
+            response: Response = end.value
+            return response
+
+    def commit(self) -> None:
+        """Make what was written visible; collect the notices."""
+        self.notices.extend(commit(self.store))
+
+    def pass_time(self, seconds: float) -> None:
+        """Turn the clock and let the CSE do what is due."""
+        self.seconds += seconds
+        while self.cse.due(self.seconds) == 0.0:
+            self.commit()
+        self.commit()
+
+    def create(self, to: str, ty: int, pc: Any, fr: str | None = "CAdmin", **more: Any) -> Response:
+        return self.request(Request(Operation.CREATE, to, fr, f"q{next(self._numbers)}", "4", ty=ty, pc=pc, **more))
+
+    def retrieve(self, to: str, fr: str = "CAdmin", **more: Any) -> Response:
+        return self.request(Request(Operation.RETRIEVE, to, fr, f"q{next(self._numbers)}", "4", **more))
+
+    def update(self, to: str, pc: Any, fr: str = "CAdmin", **more: Any) -> Response:
+        return self.request(Request(Operation.UPDATE, to, fr, f"q{next(self._numbers)}", "4", pc=pc, **more))
+
+    def delete(self, to: str, fr: str = "CAdmin", **more: Any) -> Response:
+        return self.request(Request(Operation.DELETE, to, fr, f"q{next(self._numbers)}", "4", **more))
+
+    def taken(self) -> Iterator[Notice]:
+        """Give the notices since the last call."""
+        found, self.notices = self.notices, []
+        return iter(found)
