@@ -57,10 +57,11 @@ _TIMES = frozenset({"rqet", "rset", "oet"})
 _MORE = ("aus", "omr", "ppi", "msu")
 _ELSEWHERE = frozenset({*_MORE, "rsc", "cnot", "cnst", "ati", "asri"})
 """Options that are no fields of a Request: parameters in ``more``, and options of answers, which say nothing in a request."""
+_RARE = _TIMES | _ELSEWHERE | {"nu", "grtm"}
 _ANSWER = frozenset({"rqi", "fr", "rvi", "ot", "ec", "rset", "cnst", "cnot", "vsi"})
 _PREFIXES = {"~": "/", "_": "//"}
 _OPS = frozenset(str(int(each)) for each in Operation)
-_UNFIT = re.compile(r"[\x00-\x1f\x7f/]").search
+_UNFIT = re.compile(r"[\x00-\x1f\x7f]|//|^/").search
 
 
 class BadOption(BadRequest):
@@ -100,23 +101,28 @@ def request(code: int, found: Found, payload: bytes, peer: Peer) -> Request:
     given = numbers.values(found.parameters)
     asked = _query(found.query) if found.query else {}
     op = _operation(code, given, asked.pop("op", None))
-    if "nu" in given:
-        uris = given.pop("nu")
-        asked["rt"] = {**asked.get("rt", {}), "nu": uris.split("&")}
-    for name in _ELSEWHERE & given.keys():
-        value = given.pop(name)
-        if name in _MORE:
-            asked["more"] = {**asked.get("more", {}), name: value}
-    for name in _TIMES & given.keys():
-        given[name] = query.moment(f"the option oneM2M-{name.upper()}", given[name])
-    if "grtm" in given:
-        given["grtm"] = tuple(given["grtm"].split("+"))
+    if not _RARE.isdisjoint(given):
+        _sort_rare(given, asked)
     pc = asked.pop("pc", None)
     if pc is not None and (op is not Operation.RETRIEVE or payload):
         raise BadRequest("the query parameter atrl goes with RETRIEVE without a payload only")
     if payload:
         pc = _content(found, payload)
     return Request(op, target(found.path), pc=pc, peer=peer, **given, **asked)
+
+
+def _sort_rare(given: dict[str, Any], asked: dict[str, Any]) -> None:
+    """Bring options to where a Request has them when that is not in a text or number of its own."""
+    if "nu" in given:
+        asked["rt"] = {**asked.get("rt", {}), "nu": given.pop("nu").split("&")}
+    if "grtm" in given:
+        given["grtm"] = tuple(given["grtm"].split("+"))
+    for name in _TIMES & given.keys():
+        given[name] = query.moment(f"the option oneM2M-{name.upper()}", given[name])
+    for name in _ELSEWHERE & given.keys():
+        value = given.pop(name)
+        if name in _MORE:
+            asked["more"] = {**asked.get("more", {}), name: value}
 
 
 def _query(options: Sequence[bytes]) -> dict[str, Any]:
@@ -152,17 +158,16 @@ def target(path: Sequence[bytes]) -> str:
 
     An empty segment at the end, which a slash at the end of a URL makes, is left out.
     """
-    names = [numbers.text(segment, "a Uri-Path segment") for segment in path]
-    if names and not names[-1]:
-        names.pop()
-    for name in names:
-        if not name or _UNFIT(name):
-            raise BadRequest(f"the Uri-Path segment {name[:60]!r} is empty or has a slash or a control character")
-    if not names or names[0] not in _PREFIXES:
-        return "/".join(names)
-    if len(names) == 1:
-        raise BadRequest(f"there is nothing behind {names[0]} in Uri-Path")
-    return _PREFIXES[names[0]] + "/".join(names[1:])
+    text = numbers.text(b"/".join(path), "Uri-Path")
+    if path and not path[-1]:
+        text = text[:-1]
+    if _UNFIT(text) or text.count("/") >= max(len(path), 1):
+        raise BadRequest(f"a segment of the Uri-Path {text[:120]!r} is empty or has a slash or a control character")
+    if text[:1] in _PREFIXES and text[1:2] in ("", "/"):
+        if len(text) < 3:
+            raise BadRequest(f"there is nothing behind {text} in Uri-Path")
+        return _PREFIXES[text[0]] + text[2:]
+    return text
 
 
 def path(to: str) -> list[bytes]:

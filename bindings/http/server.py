@@ -27,6 +27,7 @@ _ALLOWED = {
     "Access-Control-Max-Age": "600",
 }
 _EXPOSED = ", ".join(["Content-Location", *mapping.RESPONSE_HEADERS])
+_SERVER = ("Server", "onem2m-cse")
 _LINGER = 1.0
 """Seconds for which the rest of a refused body is still taken and thrown away, so that the client gets to read the refusal."""
 
@@ -113,7 +114,7 @@ class _Connection(web.RequestHandler):
 
     def handle_error(self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None) -> web.StreamResponse:
         if status < 500:
-            reason = (message or "").strip().partition("\n")[0].rstrip(": ")[:200]
+            reason = (message or "").strip().partition("\n")[0].partition(" when reading")[0].rstrip(": ")
             error: CSEError = BadRequest(f"the HTTP message cannot be read: {reason}")
         else:
             _LOG.error("an HTTP request failed", exc_info=exc)
@@ -174,7 +175,7 @@ class _Exchange:
         media = Media.JSON
         try:
             body = await self._body(request)
-            path, _, query = _origin_form(request.message.path).partition("?")
+            path, _, query = _origin_form(request.raw_path).partition("?")
             connection = request.protocol
             peer = connection.peer if isinstance(connection, _Connection) else NOBODY
             if path in self.extra:
@@ -238,4 +239,5 @@ def _origin_form(target: str) -> str:
 
 def _write(answer: Response, media: Media) -> web.Response:
     status, fields, body = mapping.response(answer, media)
+    fields.append(_SERVER)
     return web.Response(status=status, headers=CIMultiDict(fields), body=body or None)
