@@ -75,10 +75,15 @@ def seconds_of(text: str) -> float:
     if not _timestamp(text):
         raise ValueError(f"must be a timestamp such as 20260517T081500, not {shown(text)}")
     try:
-        moment = datetime(int(text[:4]), int(text[4:6]), int(text[6:8]), int(text[9:11]), int(text[11:13]), int(text[13:15]), tzinfo=UTC)
+        whole = _whole_seconds(text[:15])
     except ValueError as error:
         raise ValueError(f"must be a timestamp that exists, not {shown(text)} ({error})") from None
-    return moment.timestamp() + (float("0." + text[16:]) if len(text) > 16 else 0.0)
+    return whole + float("0." + text[16:]) if len(text) > 16 else whole
+
+
+@lru_cache(maxsize=64)
+def _whole_seconds(text: str) -> float:
+    return datetime(int(text[:4]), int(text[4:6]), int(text[6:8]), int(text[9:11]), int(text[11:13]), int(text[13:15]), tzinfo=UTC).timestamp()
 
 
 def duration_seconds(text: str) -> float:

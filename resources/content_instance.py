@@ -7,7 +7,7 @@ from cse.record import Record
 from cse.schema import Attribute, Change, ResourceType
 from cse.structures import CONTENT_REF
 from resources import _instances
-from resources._common import ANNOUNCEABLE, CREATOR, EXPIRES, LABELS, LOCATION, STATE_TAG, UNIVERSAL, fixed
+from resources._common import ANNOUNCEABLE, CREATOR, EXPIRES, LABELS, LOCATION, STATE_TAG, UNIVERSAL, fixed, unannounced
 
 
 def _on_create(change: Change, draft: dict[str, Any], parent: Record, _: Any) -> None:
@@ -34,7 +34,7 @@ TYPE = ResourceType(
     spec="TS-0001 9.6.7",
     attributes=(
         *UNIVERSAL,
-        *fixed(EXPIRES, LABELS, STATE_TAG, *ANNOUNCEABLE, CREATOR, LOCATION),
+        *fixed(*unannounced(EXPIRES), LABELS, STATE_TAG, *ANNOUNCEABLE, CREATOR, LOCATION),
         #         short   long                  type               card    create update announce default
         Attribute("cnf",  "contentInfo",        CONTENT_INFO,      "0..1", "O",   "NP",  "OA"),
         Attribute("cs",   "contentSize",        NON_NEG_INT,       "1",    "NP",  "NP",  "NA"),

@@ -15,7 +15,7 @@ from bindings.http.client import HttpSender
 from bindings.ports import Sender
 from cse.codes import AccessControlOperation, ContentStatus, FilterUsage, NotificationEventType, Operation
 from cse.codes import ResourceTypeID as Ty
-from cse.errors import Conflict, CSEError, OriginatorHasAlreadyRegistered
+from cse.errors import Conflict, CSEError, NotFound, OriginatorHasAlreadyRegistered
 from cse.primitives import Request, Response
 
 ALL = AccessControlOperation(63)
@@ -101,10 +101,13 @@ class Client:
         given = {"api": api, "rr": reachable, "srv": [self._release], **({"poa": list(points)} if points else {}), **attributes}
         try:
             found = await self.create(self.base, Ty.AE, given | ({"lbl": list(labels)} if labels else {}), name=name)
-        except OriginatorHasAlreadyRegistered:
+        except (Conflict, OriginatorHasAlreadyRegistered) as taken:
             if not self.originator:
                 raise
-            there = await self.retrieve(self.originator)
+            try:
+                there = await self.retrieve(self.originator)
+            except NotFound:
+                raise taken from None
             found = replace(there, address=f"{self.base}/{there.name}")
         self.originator = str(found["aei"])
         return found

@@ -43,7 +43,7 @@ def run(
         try:
             return asyncio.run(_interruptible(_demo(url, once, http, coap, meters, days, console)))
         except StartFailed as failed:
-            console.print(str(failed), style="red", markup=False, highlight=False)
+            console.print(str(failed), style="red", markup=False, highlight=False, soft_wrap=True)
             return 1
 
 

@@ -1,6 +1,7 @@
 """A CSE of its own process for as long as a demo or a test needs it."""
 
 import asyncio
+import os
 import re
 import signal
 import sys
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 START = 30.0
 """Seconds that a CSE may take to listen."""
 
-STOP = 10.0
+STOP = 20.0
 """Seconds that it may take to finish after SIGTERM, before it is killed."""
 
 
@@ -44,7 +45,7 @@ async def running_cse(store: str, http: str = "127.0.0.1:0", coap: str = "127.0.
     ended = asyncio.create_task(process.wait())
     reading: asyncio.Task[None] | None = None
     try:
-        urls = await _addresses(process.stdout, words)
+        urls = await _addresses(process.stdout, words, ended)
         reading = asyncio.create_task(_drain(process.stdout, words))
         yield Running(urls["http"], urls["coap"], ended)
     finally:
@@ -53,7 +54,7 @@ async def running_cse(store: str, http: str = "127.0.0.1:0", coap: str = "127.0.
             await reading
 
 
-async def _addresses(output: asyncio.StreamReader, words: deque[str]) -> dict[str, str]:
+async def _addresses(output: asyncio.StreamReader, words: deque[str], ended: asyncio.Task[int]) -> dict[str, str]:
     """Read until both addresses were printed."""
     found: dict[str, str] = {}
     try:
@@ -61,6 +62,7 @@ async def _addresses(output: asyncio.StreamReader, words: deque[str]) -> dict[st
             while not {"http", "coap"} <= found.keys():
                 line = (await output.readline()).decode(errors="replace")
                 if not line:
+                    await asyncio.wait({ended})
                     raise StartFailed("the CSE ended before it listened:\n" + "".join(words))
                 words.append(line)
                 for url, scheme in re.findall(r"\b((https?|coaps?)://[^\s,/'\"]+:\d+)", line):
@@ -78,7 +80,7 @@ async def _drain(output: asyncio.StreamReader, words: deque[str]) -> None:
 async def _stop(process: asyncio.subprocess.Process, ended: asyncio.Task[int]) -> None:
     if not ended.done():
         with suppress(ProcessLookupError):
-            process.send_signal(signal.SIGTERM)
+            os.kill(process.pid, signal.SIGTERM)  # Popen.send_signal polls first, and would take the exit code from the event loop's watcher
     try:
         await asyncio.wait({ended}, timeout=STOP)
     finally:

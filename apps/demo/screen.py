@@ -1,7 +1,10 @@
 """What a person sees of the demo: a live table in a terminal, plain lines elsewhere, and the summary with lines to try."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from shutil import which
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -79,5 +82,17 @@ curl {headers} \\
 # a neighbour is refused
 curl -i -H 'X-M2M-Origin: Cmtr-M2' -H 'X-M2M-RI: 1' -H 'X-M2M-RVI: 4' \\
   {http}/cse-in/mtr-M1/readings/registers/la
-# over CoAP
-aiocoap-client {coap}/cse-in/mtr-M2/readings/registers/la"""
+# over CoAP: what is offered, and a reading (aiocoap-client has no option for
+# the originator that oneM2M asks for, the client library has)
+{beside("aiocoap-client")} {coap}/.well-known/core
+{beside("python")} -m apps.client {coap} C{OPERATOR} \\
+  cse-in/mtr-M2/readings/registers/la"""
+
+
+def beside(tool: str) -> str:
+    """Give the shortest way to write a tool of this Python's environment."""
+    path = Path(sys.executable).parent / tool
+    if which(tool) == str(path) or not path.exists():
+        return tool
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -115,7 +115,7 @@ class Street:
                 tasks.create_task(meter.set_up())
             tasks.create_task(self.operator.register(OPERATOR, "Nsm.dno", labels=["operator"]))
         count = Counter(meter.protocol for meter in self.meters)
-        return f"{len(self.meters)} meters registered with their containers and policies: {count['HTTP']} over HTTP, {count['CoAP']} over CoAP"
+        return f"{len(self.meters)} meters registered: {count['HTTP']} over HTTP, {count['CoAP']} over CoAP"
 
     async def _subscribe(self, patience: float) -> str:
         event = NotificationEventType.CREATE_OF_DIRECT_CHILD_RESOURCE
@@ -167,7 +167,7 @@ class Street:
                 found.append(f"{meter.name} sent {meter.sent} of {len(meter.readings)} readings")
             if meter.notified != wanted:
                 lost, extra = wanted - meter.notified, meter.notified - wanted
-                found.append(f"of {meter.name}'s readings {lost.total()} were not notified and {extra.total()} were notified again or are unknown")
+                found.append(f"{meter.name}: {lost.total()} readings not notified, {extra.total()} notified again or unknown")
         if self.strays:
             found.append(f"{self.strays} notifications were about nothing that was sent")
         latest = sorted(meter.last.id for meter in self.meters if meter.last)

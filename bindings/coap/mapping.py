@@ -158,10 +158,10 @@ def target(path: Sequence[bytes]) -> str:
 
     An empty segment at the end, which a slash at the end of a URL makes, is left out.
     """
-    text = numbers.text(b"/".join(path), "Uri-Path")
     if path and not path[-1]:
-        text = text[:-1]
-    if _UNFIT(text) or text.count("/") >= max(len(path), 1):
+        path = path[:-1]
+    text = numbers.text(b"/".join(path), "Uri-Path")
+    if path and (not text or text[-1] == "/" or _UNFIT(text) or text.count("/") >= len(path)):
         raise BadRequest(f"a segment of the Uri-Path {text[:120]!r} is empty or has a slash or a control character")
     if text[:1] in _PREFIXES and text[1:2] in ("", "/"):
         if len(text) < 3:

@@ -6,7 +6,6 @@ registered with it.
 """
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from bindings.coap.message import Options
@@ -52,8 +51,8 @@ TABLE = (
     Option("MSU", "msu", 351, None, True, 255),
 )
 
-NEW: Mapping[str, int] = MappingProxyType({each.parameter: each.number for each in TABLE})
-OLD: Mapping[str, int] = MappingProxyType({each.parameter: each.old for each in TABLE if each.old is not None})
+NEW: Mapping[str, int] = {each.parameter: each.number for each in TABLE}
+OLD: Mapping[str, int] = {each.parameter: each.old for each in TABLE if each.old is not None}
 """Parameter to option number: of Release 3 and later, and of Releases 1 and 2, which have no RVI, ASRI, VSI and younger ones."""
 
 _BY_PARAMETER = {each.parameter: each for each in TABLE}
@@ -95,27 +94,25 @@ def split(options: Options) -> Found:
     plain: dict[int, bytes] = {}
     refused: int | None = None
     old = new = False
+    last = 0
     for number, value in options:
         if number == URI_PATH:
             path.append(value)
             continue
+        if number == last and number & 1 and number != URI_QUERY:
+            refused = refused or number
+        last = number
         parameter = _PARAMETERS.get(number)
         if parameter is not None:
-            if number in _OLD_ONLY:
-                old = True
-            elif number in _NEW_ORIGINATOR:
-                new = True
-            elif parameter in parameters and refused is None and number not in _OLD_ONLY and number & 1:
-                refused = number
+            old = old or number in _OLD_ONLY
+            new = new or number in _NEW_ORIGINATOR
             parameters[parameter] = value
         elif number == URI_QUERY:
             query.append(value)
-        elif number == LOCATION_PATH:
-            location.append(value)
-        elif number in plain and number & 1:
-            refused = refused or number
         elif number in _PLAIN:
             plain[number] = value
+        elif number == LOCATION_PATH:
+            location.append(value)
         elif number & 1:
             refused = refused or number
     return Found(

@@ -7,30 +7,36 @@ from typing import Any
 from cse.storage.contract import Query
 
 _TIMESTAMP = re.compile(r"([0-9]{8})T([0-9]{6})(?:,([0-9]{1,6}))?", re.ASCII)
+_GENERATED = re.compile(r"[A-Za-z]+(?:[0-9]+-)?([0-9]{1,18})", re.ASCII)
+
+LAST = 2**63 - 1
+"""The moment of every time after the year 2800: what fits 64 bits, so that ``99991231T235959`` is later than all that matters."""
 
 
 def moment(timestamp: object) -> int | None:
     """Give a timestamp (``20260131T235959`` with up to six decimals after a comma) as a number that sorts as time does; None for anything else.
 
-    It fits 64 bits. The digits are kept (1900 is taken from the year), so that no calendar is needed to go back.
+    The digits are kept (1900 is taken from the year), so that no calendar is needed to go back.
     """
     found = _TIMESTAMP.fullmatch(timestamp) if isinstance(timestamp, str) else None
     if found is None:
         return None
     day, time, fraction = found.groups()
-    return (int(day + time) - 19_000_000_000_000) * 1_000_000 + (int(fraction.ljust(6, "0")) if fraction else 0)
+    number = (int(day + time) - 19_000_000_000_000) * 1_000_000 + (int(fraction.ljust(6, "0")) if fraction else 0)
+    return number if number < LAST else LAST
 
 
 def timestamp(number: int, decimals: bool) -> str:
-    """Give the text of a ``moment`` with six decimals or without any."""
+    """Give the text of a ``moment`` before LAST with six decimals or without any."""
     whole, fraction = divmod(number, 1_000_000)
     digits = str(whole + 19_000_000_000_000).rjust(14, "0")
     return f"{digits[:8]}T{digits[8:]},{fraction:06}" if decimals else f"{digits[:8]}T{digits[8:]}"
 
 
-def may_be_generated(ri: str) -> bool:
-    """Tell whether a store could give this identifier by itself one day: it has no capital (AE-IDs begin with C or S) and would not be reused then."""
-    return ri == ri.lower()
+def may_be_generated(name: str, number: int) -> bool:
+    """Tell whether a store that has counted to ``number`` could give this identifier by itself one day: prefix and number (``cnt7``, ``cin3-8``)."""
+    found = _GENERATED.fullmatch(name)
+    return found is not None and int(found[1]) > number
 
 
 def matcher(query: Query) -> Callable[[Mapping[str, Any]], bool]:

@@ -150,7 +150,6 @@ class MemoryTransaction(TreeReader, Transaction):
         self._store = store
         self._tree = tree
         self._steps: list[Step] = []
-        self._given: set[str] = set()
 
     def _do(self, table: Table, key: Any, old: Any, new: Any) -> None:
         self._tree.apply(table, key, old, new)
@@ -158,15 +157,15 @@ class MemoryTransaction(TreeReader, Transaction):
 
     def identify(self, prefix: str, pi: str, ty: int) -> str:
         while True:
-            ri = f"{prefix}{self._store.number():x}"
+            ri = f"{prefix}{self._store.number()}"
             if ri not in self._tree.numbers and (pi, ri) not in self._tree.names and ri not in self._store.retired:
-                self._given.add(ri)
                 return ri
 
     def insert(self, record: Record) -> None:
-        if record.ri not in self._given and may_be_generated(record.ri):
+        number = self._store.number()
+        if may_be_generated(record.ri, number):
             self._store.retired.add(record.ri)
-        self._do("resource", self._store.number(), None, record)
+        self._do("resource", number, None, record)
 
     def replace(self, record: Record) -> None:
         number = self._tree.numbers[record.ri]
@@ -210,7 +209,7 @@ class MemoryStore(TreeReader, Store):
     def __init__(self, instances: frozenset[int]) -> None:
         self.instances = instances
         self.retired: set[str] = set()
-        """Identifiers that were not given by this store and look as if they were: it never gives them."""
+        """Identifiers of others that this store would come to by counting: it never gives them."""
         self._tree = Tree()
         self._ahead = Tree()
         self._steps: list[Step] = []

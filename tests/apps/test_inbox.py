@@ -25,7 +25,9 @@ class Wire:
     async def notify(self, content: Any, rqi: str, path: str = "", op: Operation = Operation.NOTIFY) -> Response:
         """Send as a CSE does."""
         url = f"{self.inbox.url}/{path}"
-        return await self.sender.send(url, Request(op, url, "/id-in", rqi, "4", pc=content), 10.0)
+        if op is Operation.NOTIFY:
+            return await self.sender.send(url, Request(op, url, "/id-in", rqi, "4", pc=content), 10.0)
+        return await self.sender.send(self.inbox.url, Request(op, path, "/id-in", rqi, "4", pc=content), 10.0)
 
 
 @pytest.fixture(params=["http", "coap"])
@@ -85,7 +87,9 @@ async def test_a_resource_identifier_alone_is_an_address(wire: Wire) -> None:
     assert notice.resource.address == "cse-in/ae/cnt/cin7"
 
 
-@pytest.mark.parametrize("content", [None, {"m2m:cnt": {}}, {"m2m:sgn": {"sur": "s", "nev": {"net": 99}}}, {"m2m:agn": {"m2m:sgn": [1]}}, {"m2m:sgn": {"nev": []}}])
+@pytest.mark.parametrize(
+    "content", [None, {"m2m:cnt": {}}, {"m2m:sgn": {"sur": "s", "nev": {"net": 99}}}, {"m2m:agn": {"m2m:sgn": [1]}}, {"m2m:sgn": {"nev": []}}]
+)
 async def test_what_is_no_notification_is_refused(wire: Wire, content: Any) -> None:
     assert (await wire.notify(content, "x1")).rsc is RSC.BAD_REQUEST
 

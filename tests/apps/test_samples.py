@@ -8,7 +8,6 @@ import pytest
 
 from apps import samples
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
 SCRIPTS = sorted(path for directory in samples.__path__ for path in Path(directory).glob("*.py") if path.stem != "__init__")
 
 
@@ -29,6 +28,7 @@ async def words(process: asyncio.subprocess.Process) -> str:
     return printed.decode()
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_they_play_together(url: str) -> None:
     protocol = url.partition(":")[0]
     room = f"{protocol}-room"

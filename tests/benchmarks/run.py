@@ -34,7 +34,7 @@ def machine(folder: Path, plan: Plan) -> dict[str, str]:
         "python": platform.python_version(),
         **{name: version(name) for name in ("aiohttp", "uvloop", "orjson", "aiocoap")},
         "sqlite": sqlite3.sqlite_version,
-        "load generator": "own client" if plan.wrk is None else plan.wrk,
+        "load generator": "own client" if plan.wrk is None else "wrk",
     }
 
 

@@ -11,6 +11,10 @@ from tests.law.facts import fact
 ENUMS = fact("enums")["enums"]
 CODES = {entry["code"]: entry["name"] for entry in fact("response_status_codes")["codes"]}
 TABLE_NAMES = {"ResourceTypeID": "resourceType", "EventCat": "stdEventCats", "AccessControlOperation": "accessControlOperations"}
+LEFT_OUT = {
+    "notificationEventType": {9: "blocking retrieve: an experiment of one implementation, not standard", 10: "blocking retrieve of a direct child: the same"},
+}
+"""Values of the facts that this CSE leaves out, and why."""
 CLASSES = [
     value for value in vars(codes).values() if isinstance(value, type) and issubclass(value, IntEnum | IntFlag) and value.__module__ == codes.__name__
 ]
@@ -28,7 +32,8 @@ def table_name(kind: type) -> str:
 @pytest.mark.parametrize("kind", [kind for kind in CLASSES if kind is not codes.ResponseStatusCode], ids=lambda kind: kind.__name__)
 def test_enumeration_equals_the_fact(kind: type[IntEnum]) -> None:
     ours = {int(value): plain(value.name) for value in kind}
-    assert ours == {entry["value"]: plain(entry["name"]) for entry in ENUMS[table_name(kind)]["values"]}
+    left_out = LEFT_OUT.get(table_name(kind), {})
+    assert ours == {entry["value"]: plain(entry["name"]) for entry in ENUMS[table_name(kind)]["values"] if entry["value"] not in left_out}
 
 
 def test_response_status_codes_equal_the_fact() -> None:

@@ -49,7 +49,7 @@ class StoreContract(ReadingContract):
             shown = transaction.identify(prefix, container.ri, ty)
         digits = shown[len(prefix) :]
         head, _, number = digits.rpartition("-")
-        coming = [f"{prefix}{head}{'-' if head else ''}{int(number, 16) + step:x}" for step in range(1, 9)]
+        coming = [f"{prefix}{head}{'-' if head else ''}{int(number) + step}" for step in range(1, 9)]
         with store.transaction() as transaction:
             for name in coming[:4]:
                 add(transaction, ty, container, name)
@@ -74,8 +74,8 @@ class StoreContract(ReadingContract):
         store = self.open(url)
         top, _ = planted(store)
         with store.transaction() as transaction:
-            number = int(transaction.identify("cnt", top.ri, 3)[3:], 16)
-            foreign = [record(16, f"cnt{number + step:x}", top) for step in range(1, 20)]
+            number = int(transaction.identify("cnt", top.ri, 3)[3:])
+            foreign = [record(16, f"cnt{number + step}", top) for step in range(1, 20)]
             for one in foreign:
                 transaction.insert(one)
         commit(store)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cse.storage.matching import moment, timestamp
+from cse.storage.matching import LAST, moment, timestamp
 
 TIMES = st.datetimes(min_value=datetime(1900, 1, 1), max_value=datetime(2799, 12, 31))
 
@@ -29,6 +29,10 @@ def test_order_is_that_of_time(one: datetime, other: datetime) -> None:
 def test_decimals_count_from_the_left() -> None:
     assert moment("20260101T120000,5") == moment("20260101T120000,500000")
     assert moment("20260101T120000,000000") == moment("20260101T120000")
+
+
+def test_times_far_away_are_the_last() -> None:
+    assert moment("99991231T235959") == moment("30000101T000000,5") == LAST
 
 
 @pytest.mark.parametrize("text", ["", "never", "20260101", "20260101T1200", "20260101T120000,", "20260101T120000,1234567", "20260101T120000Z", None, 20260101])

@@ -1,0 +1,80 @@
+"""The command ``cse``: run a CSE, check its configuration, see it at work."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from apps.demo import run as run_demo
+from bindings.config import Config, ConfigError, load
+from bindings.serve import run
+from cse import __version__
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="A oneM2M common service entity.")
+
+_FLAGS = {"http": "http.listen", "coap": "coap.listen", "store": "store.url", "cse_id": "cse.cse_id", "cse_name": "cse.cse_name", "admin": "cse.admin"}
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"onem2m-cse {__version__}")
+        raise typer.Exit
+
+
+def _load(path: Path | None, flags: dict[str, str | None], sets: list[str]) -> Config:
+    try:
+        return load(path, {_FLAGS[name]: value for name, value in flags.items() if value is not None}, sets)
+    except ConfigError as error:
+        typer.echo(f"cse: {error}", err=True)
+        raise typer.Exit(2) from error
+
+
+@app.callback()
+def root(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False) -> None:
+    """A oneM2M common service entity."""
+
+
+@app.command()
+def serve(
+    config: Annotated[Path | None, typer.Option(help="TOML file; config/in-cse.toml shows every setting.")] = None,
+    http: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Where HTTP requests are taken; empty for not at all.")] = None,
+    coap: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Where CoAP requests are taken; empty for not at all.")] = None,
+    store: Annotated[str | None, typer.Option(metavar="URL", help="memory:, sqlite:///path or tinydb:///path.json")] = None,
+    cse_id: Annotated[str | None, typer.Option(metavar="/ID", help="CSE-ID.")] = None,
+    cse_name: Annotated[str | None, typer.Option(metavar="NAME", help="Resource name of the CSEBase.")] = None,
+    admin: Annotated[str | None, typer.Option(metavar="ORIGINATOR", help="Who may do everything.")] = None,
+    sets: Annotated[list[str] | None, typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Any other setting; may be repeated.")] = None,
+) -> None:
+    """Run a CSE until SIGTERM or Ctrl-C. Flags win over the file."""
+    flags = {"http": http, "coap": coap, "store": store, "cse_id": cse_id, "cse_name": cse_name, "admin": admin}
+    raise typer.Exit(run(_load(config, flags, sets or [])))
+
+
+@app.command()
+def check_config(file: Annotated[Path, typer.Argument(help="TOML file to be checked.")]) -> None:
+    """Check a configuration file; exit code 2 when it cannot be used."""
+    _load(file, {}, [])
+    typer.echo(f"{file}: good")
+
+
+@app.command()
+def demo(
+    store: Annotated[str | None, typer.Option(metavar="URL", help="Where the tree is kept; a temporary SQLite file otherwise.")] = None,
+    once: Annotated[bool, typer.Option("--once", help="End by itself: exit code 0 when all counts are as they must be, else 1.")] = False,
+    http: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where HTTP requests are taken.")] = "127.0.0.1:0",
+    coap: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where CoAP requests are taken.")] = "127.0.0.1:0",
+    meters: Annotated[int, typer.Option(help="Meters in the street, half of them over CoAP.")] = 14,
+    days: Annotated[int, typer.Option(help="Days of half-hours that each meter sends.")] = 2,
+) -> None:
+    """Watch a street of meters at work against a real CSE."""
+    raise typer.Exit(run_demo(store, once, http, coap, meters, days, Console()))
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

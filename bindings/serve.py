@@ -1,0 +1,219 @@
+"""The composition root: the one place where store, resource types, core, driver, courier and bindings meet."""
+
+import asyncio
+import gc
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from itertools import count
+from random import random
+from secrets import token_hex
+from socket import gethostname
+
+from bindings import logs
+from bindings.coap.client import CoapSender
+from bindings.coap.server import Limits
+from bindings.coap.server import serve as serve_coap
+from bindings.config import Config, address, is_loopback
+from bindings.control import PATH, Control
+from bindings.courier import Courier
+from bindings.driver import Driver
+from bindings.http.client import HttpSender
+from bindings.http.server import serve as serve_http
+from bindings.ports import Handler, Listener, Sender
+from cse import __version__
+from cse.core import CSE
+from cse.storage import Store, StoreRefused, open_store
+from resources import access_control_policy, ae, container, content_instance, cse_base, group, subscription
+
+TYPES = (cse_base.TYPE, ae.TYPE, access_control_policy.TYPE, container.TYPE, content_instance.TYPE, subscription.TYPE, group.TYPE)
+"""The resource types of this CSE."""
+
+
+class StartError(Exception):
+    """The server cannot start; the message says why."""
+
+
+class Server:
+    """A whole CSE in the running event loop: ``async with Server(config) as server``, or ``start`` and ``stop``.
+
+    Starting raises StoreRefused when the store cannot be had and StartError when an address cannot; then nothing is left open.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.http: tuple[str, int] | None = None
+        self.coap: tuple[str, int] | None = None
+        """Where it listens, with the real ports; None when it does not."""
+        self._parts = AsyncExitStack()
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Where it listens, as URLs."""
+        return tuple(f"{scheme}://{_host(found[0])}:{found[1]}" for scheme, found in (("http", self.http), ("coap", self.coap)) if found)
+
+    async def __aenter__(self) -> "Server":
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Open the store and listen."""
+        try:
+            await self._start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """Answer the requests under way, let deliveries end, write everything down and close; each within the grace of the configuration."""
+        await self._parts.aclose()
+
+    async def _start(self) -> None:
+        """Put the parts together; what is opened later is closed earlier."""
+        config, parts, grace = self.config, self._parts, self.config.running.shutdown_grace
+        store = open_store(config.storage.url, frozenset(kind.ty for kind in TYPES if kind.instance), config.storage.cache)
+        parts.callback(store.close)
+        core = CSE(store, TYPES, config.settings, time.time, _fresh())
+        core.bootstrap()
+
+        web, constrained = HttpSender(response_limit=config.http.body_limit, connections=config.http.connections), CoapSender()
+        parts.push_async_callback(web.close)
+        parts.push_async_callback(constrained.close)
+        senders: dict[str, Sender] = {"http": web, "https": web, "coap": constrained}
+
+        driver = Driver(
+            core,
+            store,
+            senders,
+            deliver=lambda notices: courier.offer(notices),
+            clock=time.time,
+            batch=config.running.batch,
+            waiting=config.running.waiting,
+            calls=config.running.calls,
+        )
+        courier = Courier(
+            store,
+            route=core.route,
+            send=driver.send,
+            settle=driver.settle,
+            policy=config.notification,
+            release=config.settings.release,
+            clock=time.time,
+            random=random,
+        )
+        parts.push_async_callback(driver.close)
+        parts.push_async_callback(courier.close, grace)
+        parts.push_async_callback(driver.drain, grace)
+        await courier.load()
+        timers = asyncio.create_task(driver.timers())
+        parts.push_async_callback(_cancelled, timers)
+        await self._listen(core, driver, self._control(core, store, driver, courier))
+        if not config.settings.points_of_access:
+            core.settings = replace(core.settings, points_of_access=self.urls)
+
+    async def _listen(self, core: CSE, driver: Driver, control: Control | None) -> None:
+        config, grace = self.config, self.config.running.shutdown_grace
+        handler: Handler = logs.logged(driver.submit, time.perf_counter) if config.log.requests else driver.submit
+        if config.http.listen:
+            limits = config.http
+            try:
+                web: Listener = await serve_http(
+                    handler,
+                    *address(limits.listen),
+                    body_limit=limits.body_limit,
+                    line_limit=limits.line_limit,
+                    field_limit=limits.header_limit,
+                    header_count=limits.header_count,
+                    idle_timeout=limits.idle_timeout,
+                    body_timeout=limits.body_timeout,
+                    cors=limits.cors_origins,
+                    extra={PATH: control.answer} if control else None,
+                )
+            except OSError as error:
+                raise StartError(f"HTTP cannot listen at {limits.listen}: {error.strerror or error}") from error
+            self._parts.push_async_callback(web.close, grace)
+            self.http = web.address
+        if config.coap.listen:
+            links = f'</{core.settings.cse_name}>;rt="onem2m.cb";ct="50 60"'.encode()
+            bounds = Limits(body=config.coap.body_limit, requests=config.coap.requests)
+            try:
+                constrained: Listener = await serve_coap(handler, *address(config.coap.listen), limits=bounds, links=links)
+            except OSError as error:
+                raise StartError(f"CoAP cannot listen at {config.coap.listen}: {error.strerror or error}") from error
+            self._parts.push_async_callback(constrained.close, grace)
+            self.coap = constrained.address
+
+    def _control(self, core: CSE, store: Store, driver: Driver, courier: Courier) -> Control | None:
+        config = self.config
+        if not config.testing.control:
+            return None
+        if not (config.http.listen and is_loopback(address(config.http.listen)[0])):
+            raise StartError(f"testing.control resets the CSE for anybody: it needs http.listen on loopback, not {config.http.listen!r}")
+
+        def empty() -> None:
+            courier.forget()
+            store.reset()
+            core.bootstrap()
+
+        async def reset() -> None:
+            await driver.exclusive(empty)
+
+        return Control(config, core, reset, driver.wake)
+
+
+def run(config: Config) -> int:
+    """Serve until SIGTERM or SIGINT; give the exit code: 0, or 2 when it cannot start, with the reason on standard error."""
+    logs.configure(config.log)
+    # The commit thread has to take the interpreter back from a busy loop after every fsync; the default of 5 ms would be most of a commit's time.
+    sys.setswitchinterval(0.0005)
+    try:
+        with asyncio.Runner(loop_factory=_loops()) as runner:
+            runner.run(_serve(config))
+    except (StoreRefused, StartError) as error:
+        print(f"cse: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+async def _serve(config: Config) -> None:
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with Server(config) as server:
+        gc.collect()
+        gc.freeze()
+        print(f"cse {__version__} serves {config.settings.cse_id} at {' '.join(server.urls)}", flush=True)
+        await stop.wait()
+
+
+def _loops() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Give the factory of the fastest event loop of this platform."""
+    if sys.platform == "win32":
+        return None
+    import uvloop
+
+    return uvloop.new_event_loop
+
+
+def _fresh() -> Callable[[], str]:
+    """Give a source of identifiers that never repeat, not even after a restart."""
+    prefix, numbers = token_hex(6), count(1)
+    return lambda: f"{prefix}-{next(numbers):x}"
+
+
+def _host(host: str) -> str:
+    """Write a bound address as the host of a URL; one that stands for all interfaces becomes the name of this machine."""
+    if host in ("0.0.0.0", "::"):
+        return gethostname()
+    return f"[{host}]" if ":" in host else host
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
