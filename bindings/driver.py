@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 
 from bindings.ports import Sender
 from cse.codes import ResponseStatusCode as RSC
-from cse.errors import CSEError, RequestTimeout, TargetNotReachable
+from cse.errors import CSEError, InternalServerError, RequestTimeout, TargetNotReachable
 from cse.primitives import Ask, Call, Notice, Request, Response, Steps, Turn
 from cse.storage import Store, StoreError
 
@@ -82,7 +82,7 @@ class Driver:
         self._held = 0
         self._open = 0
         self._watchers: list[asyncio.Future[None]] = []
-        self._asking: set[asyncio.Task[None]] = set()
+        self._asking: dict[asyncio.Task[None], _Job] = {}
         self._wake = asyncio.Event()
         self._orders: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
@@ -175,9 +175,15 @@ class Driver:
 
     async def close(self) -> None:
         """End what is still being asked, and the thread; no request may follow."""
-        for task in list(self._asking):
+        asking = dict(self._asking)
+        for task in asking:
             task.cancel()
-        await asyncio.gather(*self._asking, return_exceptions=True)
+        await asyncio.gather(*asking, return_exceptions=True)
+        for job in asking.values():
+            if job.request is not None and not job.ended:
+                job.steps.close()
+                job.result = self._refusal(job.request, InternalServerError("the CSE is stopping"))
+                self._resolve(job)
         while self._committing:
             await self._watch()
         if self._thread is not None:
@@ -333,8 +339,8 @@ class Driver:
 
     def _ask(self, job: _Job, ask: Ask) -> None:
         task = self._loop.create_task(self._answered(job, ask))
-        self._asking.add(task)
-        task.add_done_callback(self._asking.discard)
+        self._asking[task] = job
+        task.add_done_callback(self._asking.pop)
 
     async def _answered(self, job: _Job, ask: Ask) -> None:
         deadline = self._loop.time() + ask.seconds

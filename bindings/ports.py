@@ -12,11 +12,12 @@ Handler = Callable[[Request], Response | Awaitable[Response]]
 class Sender(Protocol):
     """The client half of a binding: one per process, for every peer of its URL schemes."""
 
-    async def send(self, url: str, request: Request, timeout: float) -> Response:
+    async def send(self, url: str, request: Request, timeout: float) -> Response:  # noqa: ASYNC109 - bounds several steps of a protocol
         """Deliver a request to a point of access and give the answer.
 
         ``url`` is a point of access (scheme, host, port, optional path). A notification (op NOTIFY) to a URL target goes to exactly that URL; any other
-        request goes to the URL's path followed by ``request.to`` as the binding writes it. ``?ct=json|cbor`` at the end of ``url`` picks the serialisation and is not sent.
+        request goes to the URL's path followed by ``request.to`` as the binding writes it. ``?ct=json|cbor`` at the end of ``url`` picks the
+        serialisation and is not sent.
         ``timeout`` in seconds bounds everything. Raises CSEError: TargetNotReachable when nobody could be reached, RequestTimeout when no answer came in
         time, BadRequest for an answer that is no oneM2M response. An answer with an error status is a Response, not an exception.
         """

@@ -64,6 +64,7 @@ class CSE:
         self._seen: dict[tuple[str, str], None] = {}
         self._batch_due: float | None = None
         self.may = self._access.may
+        self.may_fan_out = self._access.may_fan_out
         self.may_change_policies = self._access.may_change_policies
         self.granted_attributes = self._access.attributes
         self.type_of = self.registry.of

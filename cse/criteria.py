@@ -179,23 +179,34 @@ def geometry(kind: int, coordinates: Any) -> shapely.Geometry:
         raise BadRequest(f"{coordinates!r} are no GeoJSON coordinates of geometry type {kind}: {error}") from error
 
 
+_RELATIONS: dict[GeoSpatialFunctionType, Callable[[shapely.Geometry, shapely.Geometry], bool]] = {
+    GeoSpatialFunctionType.WITHIN: lambda place, wanted: bool(shapely.within(place, wanted)),
+    GeoSpatialFunctionType.CONTAINS: lambda place, wanted: bool(shapely.contains(place, wanted)),
+    GeoSpatialFunctionType.INTERSECTS: lambda place, wanted: bool(shapely.intersects(place, wanted)),
+}
+
+
 def _geometry(kind: int, coordinates: Any, function: int) -> Predicate:
     wanted = geometry(kind, coordinates)
-    test = {
-        GeoSpatialFunctionType.WITHIN: lambda place: place.within(wanted),
-        GeoSpatialFunctionType.CONTAINS: lambda place: place.contains(wanted),
-        GeoSpatialFunctionType.INTERSECTS: lambda place: place.intersects(wanted),
-    }[GeoSpatialFunctionType(function)]
+    related = _RELATIONS[GeoSpatialFunctionType(function)]
+
+    def fits(place: Mapping[str, Any]) -> bool:
+        try:
+            return related(geometry(place["typ"], place["crd"]), wanted)
+        except BadRequest:
+            return False
 
     def matches(_: Reader, record: Record) -> bool:
         place = record.attributes.get("loc")
-        places = place if isinstance(place, list) else [place] if place else []
-        return any(test(geometry(found["typ"], found["crd"])) for found in places)
+        return any(map(fits, place if isinstance(place, list) else [place] if place else []))
 
     return matches
 
 
-_EXPRESSION = re.compile(r"\s*(?:NT\s+(?P<absent>\S+)|(?P<key>[^\s:]+)(?:\s*:\s*(?P<short>\S+)|\s+(?P<op>EQ|NE)\s+(?P<value>\S+)|\s+(?P<many>IN|NI)\s*\((?P<values>[^)]*)\))?)\s*$")
+_EXPRESSION = re.compile(
+    r"\s*(?:NT\s+(?P<absent>\S+)|(?P<key>[^\s:]+)"
+    r"(?:\s*:\s*(?P<short>\S+)|\s+(?P<op>EQ|NE)\s+(?P<value>\S+)|\s+(?P<many>IN|NI)\s*\((?P<values>[^)]*)\))?)\s*$"
+)
 
 
 def _label_query(expressions: Any) -> Predicate:

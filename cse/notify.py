@@ -1,6 +1,7 @@
 """Events and subscriptions become notices in the outbox (TS-0001 10.2.10, TS-0004 7.5.1.2)."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from cse.address import same_entity, sp_relative
@@ -136,7 +137,7 @@ def queue(change: Change, subscription: Record, content: Mapping[str, Any]) -> N
 
 def replace_category(notice: Notice) -> Notice:
     """Mark a notification of which only the latest counts (TS-0004 7.5.1.2.5: event category 4)."""
-    return notice if notice.ec is not None else Notice(notice.target, notice.rqi, notice.fr, notice.content, notice.subscription, EventCat.LATEST, notice.created)
+    return notice if notice.ec is not None else replace(notice, ec=EventCat.LATEST)
 
 
 def _drop_older(change: Change, notice: Notice) -> None:
@@ -150,7 +151,7 @@ def _collect(change: Change, notice: Notice, batch: Mapping[str, Any]) -> None:
     held = change.transaction.notices(held=True, subscription=notice.subscription, target=notice.target)
     duration = duration_seconds(batch["dur"]) if "dur" in batch else change.host.settings.default_batch_seconds
     due = held[0].due if held else notice.created + duration
-    last = change.transaction.enqueue(Notice(notice.target, notice.rqi, notice.fr, notice.content, notice.subscription, notice.ec, notice.created, due, True))
+    last = change.transaction.enqueue(replace(notice, due=due, held=True))
     if batch.get("num") and len(held) + 1 >= batch["num"]:
         release(change, [*held, last])
 
@@ -160,7 +161,7 @@ def release(change: Change, held: list[Notice]) -> None:
     first = held[0]
     change.transaction.drop([found.id for found in held])
     content = {"m2m:agn": {"m2m:sgn": [found.content["m2m:sgn"] for found in held]}}
-    change.transaction.enqueue(Notice(first.target, first.rqi, first.fr, content, first.subscription, first.ec, first.created))
+    change.transaction.enqueue(replace(first, content=content, due=0.0, held=False, id=0))
 
 
 def _tell_deletion(change: Change, subscription: Record) -> None:

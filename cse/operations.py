@@ -127,7 +127,7 @@ def _created(host: Host, change: Change, kind: ResourceType, parent: Record, giv
     draft = {"ty": kind.ty, "ri": ri, "rn": rn, "pi": parent.ri, "ct": change.time, "lt": change.time, **draft}
     if kind.on_create is not None:
         kind.on_create(change, draft, parent, prepared)
-    return Record(kind.ty, ri, parent.ri, rn, f"{parent.path}/{rn}", draft, originator or draft.get("aei", ""))
+    return Record(kind.ty, ri, parent.ri, rn, f"{parent.path}/{rn}", draft, draft.get("aei") or originator)
 
 
 def _expire(host: Host, change: Change, draft: dict[str, Any], parent: Record) -> None:
@@ -318,9 +318,8 @@ def _ask_blocking(host: Host, request: Request, target: Record, changes: Mapping
     subscription = notify.blocking(host.reader, target)
     if subscription is None or not notify.blocks(subscription, changes):
         return answer(request, RSC.OK)
-    shown = {name: value for name, value in changes.items()}
     content = {
-        "m2m:sgn": {"nev": {"rep": {host.type_of(target).short: shown}, "net": 7}, "sur": notify.reference(host, subscription)},
+        "m2m:sgn": {"nev": {"rep": {host.type_of(target).short: dict(changes)}, "net": 7}, "sur": notify.reference(host, subscription)},
     }
     to = subscription.attributes["nu"][0]
     urls = host.urls(host.reader, to)
@@ -384,8 +383,8 @@ def _deliver(host: Host, request: Request, target: Record, content: Any) -> Step
     urls = host.urls(host.reader, target.ri)
     if not urls:
         raise TargetNotReachable(f"{target.path} has no point of access")
-    own = target.ri
-    (told,) = yield Ask((Call(replace(request, op=Operation.NOTIFY, to=own, rqi=host.fresh(), pc=content, fc=None, rcn=None, drt=None), urls),), host.remaining(request))
+    told_on = replace(request, op=Operation.NOTIFY, to=target.ri, rqi=host.fresh(), pc=content, fc=None, rcn=None, drt=None)
+    (told,) = yield Ask((Call(told_on, urls),), host.remaining(request))
     if told.rsc == RSC.TARGET_NOT_REACHABLE:
         raise TargetNotReachable(f"{target.path} cannot be reached at {', '.join(urls)}")
     return told

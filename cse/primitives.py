@@ -153,7 +153,10 @@ class Notice:
 
 
 _NUMBERS = {"op", "ty", "rcn", "drt", "ec", "gstn"}
-_REQUEST = ("op", "to", "fr", "rqi", "rvi", "ty", "pc", "rcn", "fc", "drt", "rt", "rp", "ot", "rqet", "rset", "oet", "ec", "da", "gid", "grtm", "gstn", "sqi", "vsi")
+_REQUEST = (
+    *("op", "to", "fr", "rqi", "rvi", "ty", "pc", "rcn", "fc", "drt", "rt", "rp"),
+    *("ot", "rqet", "rset", "oet", "ec", "da", "gid", "grtm", "gstn", "sqi", "vsi"),
+)
 _RESPONSE = ("rsc", "rqi", "pc", "to", "fr", "rvi", "ot", "ec", "rset", "cnst", "cnot", "vsi")
 
 

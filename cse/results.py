@@ -22,8 +22,10 @@ ALLOWED: Mapping[Operation, frozenset[int]] = {
 }
 """Values of resultContent for each operation (TS-0001 Table 8.1.2-1)."""
 
-CHILDREN = frozenset({ResultContent.ATTRIBUTES_AND_CHILD_RESOURCES, ResultContent.ATTRIBUTES_AND_CHILD_RESOURCE_REFERENCES, ResultContent.CHILD_RESOURCE_REFERENCES, ResultContent.CHILD_RESOURCES})  # fmt: skip
 _REFERENCES = frozenset({ResultContent.ATTRIBUTES_AND_CHILD_RESOURCE_REFERENCES, ResultContent.CHILD_RESOURCE_REFERENCES})
+_WITH_ATTRIBUTES = frozenset({ResultContent.ATTRIBUTES_AND_CHILD_RESOURCES, ResultContent.ATTRIBUTES_AND_CHILD_RESOURCE_REFERENCES})
+CHILDREN = _REFERENCES | _WITH_ATTRIBUTES | {ResultContent.CHILD_RESOURCES}
+"""Values of resultContent that show what is below the target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ def tree(host: Host, reader: Reader, request: Request, target: Record) -> Result
     test = compile_conditions(criteria)
     first = criteria.get("ofst", 1) - 1
     most = min(criteria.get("lim", host.settings.discovery_limit), host.settings.discovery_limit)
-    root: dict[str, Any] = representation(host, target) if rcn in (ResultContent.ATTRIBUTES_AND_CHILD_RESOURCES, ResultContent.ATTRIBUTES_AND_CHILD_RESOURCE_REFERENCES) else {}  # fmt: skip
+    root: dict[str, Any] = representation(host, target) if rcn in _WITH_ATTRIBUTES else {}
     references: list[dict[str, Any]] = []
     shown: dict[str, dict[str, Any]] = {target.ri: root}
     counted, cut = 0, False
@@ -118,7 +120,9 @@ def tree(host: Host, reader: Reader, request: Request, target: Record) -> Result
     return Result(pc, ContentStatus.PARTIAL_CONTENT, first + most + 1) if cut else Result(pc)
 
 
-def _descend(host: Host, reader: Reader, request: Request, target: Record, levels: int | None, above: tuple[str, ...]) -> Iterator[tuple[Record, tuple[str, ...]]]:
+def _descend(
+    host: Host, reader: Reader, request: Request, target: Record, levels: int | None, above: tuple[str, ...]
+) -> Iterator[tuple[Record, tuple[str, ...]]]:
     """Walk the descendants that may be shown, each with the ri of its ancestors up to the target."""
     if levels == 0:
         return

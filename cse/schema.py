@@ -131,6 +131,9 @@ class Host(Protocol):
     def may(self, reader: Reader, request: Request, operation: int, target: Record, child: int | None = None) -> bool:
         """Whether the originator of a request has a privilege (AccessControlOperation) on a resource; ``child`` is the type to be created."""
 
+    def may_fan_out(self, reader: Reader, request: Request, operation: int, group: Record, child: int | None = None) -> bool:
+        """Whether the originator may send an operation to the members of a group (TS-0004 7.4.14.2.1)."""
+
     def may_change_policies(self, reader: Reader, request: Request, target: Record) -> bool:
         """Whether the originator may UPDATE ``acpi`` of a resource (TS-0004 7.3.3.15)."""
 

@@ -42,7 +42,7 @@ class CoapSender:
             raise RequestTimeout(f"{url} did not answer within {timeout:g} seconds") from error
         except (errors.NetworkError, OSError, UnicodeError) as error:  # UnicodeError: a name that the DNS has no room for
             raise TargetNotReachable(f"{url} cannot be reached: {error.__cause__ or error}") from error
-        except errors.Error as error:
+        except (errors.Error, AttributeError, AssertionError, ValueError) as error:  # aiocoap stumbles over block options that fit no request
             raise BadRequest(f"{url} gave no proper answer: {error!r}") from error
         return incoming(_answer(answer))
 

@@ -28,13 +28,17 @@ from cse.primitives import Peer, Response
 Address = Any
 """Where a datagram came from, as the event loop gives it: a tuple of host, port and, for IPv6, two numbers."""
 
-ACK_TIMEOUT, ACK_RANDOM_FACTOR, MAX_RETRANSMIT = 2.0, 1.5, 4
-"""How a separate response is repeated until it is acknowledged (RFC 7252 4.8), in seconds."""
+ACK_RANDOM_FACTOR, MAX_RETRANSMIT = 1.5, 4
+"""How a separate response is repeated until it is acknowledged (RFC 7252 4.8)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the server holds at most. ``ack_delay`` in seconds: a request that takes longer gets an empty Acknowledgement, and its answer separately."""
+    """What the server holds at most, and two times in seconds.
+
+    ``ack_delay``: a request that takes longer gets an empty Acknowledgement, and its answer by itself. ``ack_timeout`` is ACK_TIMEOUT of RFC 7252 4.8 for
+    these answers, which are repeated until they are acknowledged.
+    """
 
     body: int = 1 << 20
     """Bytes of one request body; a longer one is answered with 4.13."""
@@ -48,6 +52,7 @@ class Limits:
     """Bodies of either direction that are between their first and last block; together they take ``spooled`` bytes at most, in each direction."""
     spooled: int = 32 << 20
     ack_delay: float = 0.5
+    ack_timeout: float = 2.0
 
 
 @dataclass(slots=True)
@@ -122,7 +127,7 @@ class CoapListener(asyncio.DatagramProtocol):
         self._transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.DatagramTransport, transport)  # uvloop's is none by inheritance
+        self._transport = cast(asyncio.DatagramTransport, transport)  # neither uvloop's nor 3.11's own inherits from it
 
     def error_received(self, exc: Exception) -> None:
         """An answer could not be sent: whom it was for asks again, or has gone."""
@@ -283,7 +288,7 @@ class CoapListener(asyncio.DatagramProtocol):
         mid = self._next_mid = (self._next_mid + 1) & 0xFFFF
         datagram = encode(Message(message.type, answer.code, mid, message.token, answer.options, answer.payload))
         if message.type == Type.CON:
-            self._repeat(datagram, exchange.address, mid, ACK_TIMEOUT * self._random.uniform(1, ACK_RANDOM_FACTOR), MAX_RETRANSMIT)
+            self._repeat(datagram, exchange.address, mid, self._limits.ack_timeout * self._random.uniform(1, ACK_RANDOM_FACTOR), MAX_RETRANSMIT)
         else:
             self._transport.sendto(datagram, exchange.address)
 

@@ -42,6 +42,7 @@ _OPERATIONS = {"GET": Operation.RETRIEVE, "PUT": Operation.UPDATE, "DELETE": Ope
 _METHODS = {Operation.RETRIEVE: "GET", Operation.UPDATE: "PUT", Operation.DELETE: "DELETE", Operation.CREATE: "POST", Operation.NOTIFY: "POST"}
 
 _UNUSUAL_PATH = re.compile(r"[^!-$&-~]|//").search
+_NOT_IN_PATH = re.compile(r"[^A-Za-z0-9/._~!$&'()*+,;=:@-]").search
 _NOT_IN_SEGMENT = re.compile(r"[\x00-\x1f\x7f/]").search
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})").search
 _SHORT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}").fullmatch
@@ -340,7 +341,7 @@ def _made(pc: Mapping[str, Any]) -> str | None:
 def path_of(to: str) -> str:
     """Give the path of an address in any form, percent-encoded (TS-0009 6.2.2)."""
     path = f"/_/{to[2:]}" if to.startswith("//") else f"/~{to}" if to.startswith("/") else f"/{to}"
-    return quote(path, safe="/-._~!$&'()*+,;=:@")
+    return quote(path, safe="/-._~!$&'()*+,;=:@") if _NOT_IN_PATH(path) else path
 
 
 class Outgoing(NamedTuple):

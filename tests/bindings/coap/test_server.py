@@ -235,7 +235,7 @@ async def test_a_message_repeated_while_it_is_executed() -> None:
 async def test_an_answer_that_takes_long_comes_by_itself_until_it_is_acknowledged() -> None:
     handler = Fixture()
     handler.gate = asyncio.Event()
-    async with talking(handler, ack_delay=0.0) as peer:
+    async with talking(handler, ack_delay=0.0, ack_timeout=0.2) as peer:
         empty = await peer.ask(post(7))
         assert empty == Message(Type.ACK, Code.EMPTY, 7, b"", (), b"")
         assert await peer.ask(post(7)) == empty, "a duplicate is acknowledged again"
