@@ -33,6 +33,11 @@ class Policy:
     settle_delay: float = setting(0.05, "Longest time after which a delivered notification leaves the outbox; a crash within it means a repetition.")
     settle_batch: int = setting(200, "So many delivered notifications leave the outbox without waiting for that time.")
 
+    def pause(self, failures: int, random: float) -> float:
+        """Give the seconds to wait after so many failures in a row; ``random`` is in [0, 1)."""
+        pause = min(self.first_retry * self.retry_factor ** min(failures - 1, 30), self.longest_retry)
+        return pause * (1 + self.jitter * (2 * random - 1))
+
 
 class _Line:
     """The notices of one target. ``last``: id of the newest taken from the store; ``more``: there are newer ones in the store."""
@@ -206,9 +211,7 @@ class Courier:
             line.last = line.queue[0].id - 1
             line.more = True
             line.queue.clear()
-            policy = self._policy
-            pause = min(policy.first_retry * policy.retry_factor ** min(line.failures - 1, 64), policy.longest_retry)
-            await self._rest(line, pause * (1 + policy.jitter * (2 * self._random() - 1)))
+            await self._rest(line, self._policy.pause(line.failures, self._random()))
 
     async def _rest(self, line: _Line, seconds: float) -> None:
         line.resting = True

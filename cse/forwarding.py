@@ -1,6 +1,6 @@
 """Requests for resources of other CSEs: the next hop, and the form in which they leave (TS-0004 7.3.2.6, 7.3.2.8)."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from cse.address import Address, absolute, sp_relative
 from cse.codes import Operation, ResourceTypeID

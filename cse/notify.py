@@ -1,8 +1,9 @@
 """Events and subscriptions become notices in the outbox (TS-0001 10.2.10, TS-0004 7.5.1.2)."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from cse.address import same_entity, sp_relative
 from cse.codes import AccessControlOperation as Right

@@ -1,8 +1,9 @@
 """CREATE, RETRIEVE, UPDATE, DELETE and NOTIFY on a resource of this CSE (TS-0004 7.3.3)."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from cse import criteria, discovery, notify, results
 from cse.codes import AccessControlOperation as Right

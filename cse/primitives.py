@@ -1,9 +1,13 @@
-"""Request and response primitives, the two effects of the core, and notifications on their way (TS-0004 6.4)."""
+"""Request and response primitives, the effects of the core, and notifications on their way (TS-0004 6.4).
+
+The values are msgspec structs: as immutable as frozen dataclasses, and made in a tenth of the time, which every request pays several times over.
+"""
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
+
+import msgspec
 
 from cse.codes import Operation, ResponseStatusCode
 
@@ -11,8 +15,7 @@ Content = Mapping[str, Any]
 """Primitive content: a JSON object with exactly one root member, such as ``{"m2m:cnt": {...}}``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Peer:
+class Peer(msgspec.Struct, frozen=True):
     """What the transport knows about the sender of a request; never taken from the primitive itself.
 
     address: source IP address as text, None when the request was made inside this process.
@@ -30,8 +33,7 @@ class Peer:
 NOBODY = Peer()
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """One request primitive (TS-0004 6.4.1). Parameters have their short names; absent ones are None.
 
     A binding has decoded the protocol and nothing else: values are as the originator sent them, with texts of queries, headers and options
@@ -62,13 +64,12 @@ class Request:
     gstn: int | None = None
     sqi: bool | None = None
     vsi: str | None = None
-    more: Mapping[str, Any] = field(default_factory=dict)
+    more: Mapping[str, Any] = msgspec.field(default_factory=dict)
     """Parameters of the standard that the core only hands on or refuses: rids, tkns, tids, ltids, tqi, asi, aus, auri, omr, msu, ppi."""
     peer: Peer = NOBODY
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(msgspec.Struct, frozen=True):
     """One response primitive (TS-0004 6.4.2). ``pc`` is None or an object with one root member; an error has ``{"m2m:dbg": sentence}``."""
 
     rsc: ResponseStatusCode
@@ -90,16 +91,14 @@ class Response:
         return self.rsc < 3000
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """One request that leaves this CSE, and where it may be delivered: points of access in their order of preference."""
 
     request: Request
     urls: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(msgspec.Struct, frozen=True):
     """Effect: send these calls at the same time and resume with one Response each, in order.
 
     A call that fails is answered too: 5103 when no URL could be reached, 4008 when the deadline (``seconds``) passed.
@@ -115,8 +114,7 @@ class Turn(Enum):
     WRITE = "write"
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(msgspec.Struct, frozen=True):
     """Effect: resume when no other request holds ``key``, and hold it until the generator ends (TS-0004 7.5.1.2.19: a held UPDATE)."""
 
     key: str
@@ -127,8 +125,7 @@ Steps = Generator[Effect, tuple[Response, ...], Response]
 """How the core answers a request: resumed with () after a Turn or Hold and with the responses after an Ask."""
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(msgspec.Struct, frozen=True):
     """A notification in the outbox: written in the transaction of the change that caused it, removed when it is settled.
 
     target: entry of notificationURI as the subscriber wrote it (URL or resource identifier); order is kept per target.

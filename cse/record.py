@@ -1,12 +1,13 @@
 """One resource as a frozen value."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
 
+import msgspec
+from msgspec.structs import replace
 
-@dataclass(frozen=True, slots=True)
-class Record:
+
+class Record(msgspec.Struct, frozen=True):
     """A resource as the store keeps it. Nothing in it is ever mutated; a change makes a new Record.
 
     ty: resource type number. ri: unstructured resource identifier. pi: ri of the parent, "" for the CSEBase. rn: resource name.
@@ -23,7 +24,7 @@ class Record:
     path: str
     attributes: Mapping[str, Any]
     originator: str = ""
-    state: Mapping[str, Any] = field(default_factory=dict)
+    state: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
     def get(self, name: str, default: Any = None) -> Any:
         """Give the value of an attribute by its short name."""

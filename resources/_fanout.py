@@ -1,8 +1,9 @@
 """The fanOutPoint of a group: one request becomes one for each member (TS-0001 10.2.7, TS-0004 7.4.14)."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from cse.codes import AccessControlOperation as Right
 from cse.codes import Operation

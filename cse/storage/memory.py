@@ -2,9 +2,10 @@
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from types import TracebackType
 from typing import Any, Literal
+
+from msgspec.structs import replace
 
 from cse.primitives import Notice
 from cse.record import Record

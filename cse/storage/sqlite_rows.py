@@ -71,7 +71,7 @@ class Codec:
 
     def saved(self, number: int) -> str:
         """Give a shape as it is saved."""
-        return orjson.dumps(self.shapes[number - 1]).decode()
+        return orjson.dumps(list(self.shapes[number - 1])).decode()
 
     def derived(self, ty: int, parent: int, number: int) -> str:
         """Give the identifier of an instance that has none of its own: ``cin12-345``."""

@@ -1,9 +1,9 @@
 """What is written is read back: exactly, in order, by every way of asking."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from cse.record import Record
 from cse.storage import Query, Store, commit

@@ -1,11 +1,11 @@
 """Primitives to and from CoAP as TS-0008 has it, in both numberings of its options."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from bindings.coap import mapping
 from bindings.coap.mapping import BadOption

@@ -1,0 +1,485 @@
+"""The transactions of the SQLite store and the batch that they gather in."""
+
+import sqlite3
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Any
+
+from msgspec.structs import replace
+
+from cse.primitives import Notice
+from cse.record import Record
+from cse.storage.contract import SUBSCRIPTION, Query, StoreError, Transaction
+from cse.storage.matching import may_be_generated, moment
+from cse.storage.sqlite_committed import Committed
+from cse.storage.sqlite_query import Tables
+from cse.storage.sqlite_rows import Codec, Kept
+from cse.storage.sqlite_write import View, Work, delete_tree
+
+_LEASE = 10_000
+"""Numbers that are taken at once; those of a lease that are not used are lost when the process ends."""
+
+_WINDOW = 8
+_WINDOWS = 1024
+
+_GONE: Any = object()
+"""In place of a value: the key is not there."""
+
+
+class Window:
+    """The oldest instances of a container as transactions see them, a few at a time, for limits that push one out at every CREATE."""
+
+    __slots__ = ("empty_at", "kept", "last")
+
+    def __init__(self) -> None:
+        self.kept: list[Kept] = []
+        self.last = 0
+        """Number of the last instance that was looked at."""
+        self.empty_at = -1
+        """``Batch.written`` when the tables had no more."""
+
+
+class Batch:
+    """What transactions have gathered since the last publish, and the numbers they draw.
+
+    ``number`` is the last that was given, ``last`` the last that a resource has. ``retired`` are identifiers that counting must leave out.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, codec: Codec, committed: Committed) -> None:
+        self.connection = connection
+        self.codec = codec
+        self.tables = Tables(connection, codec, committed.peek, trusting=False)
+        rows = self.tables.rows
+        codec.prefixes.update(rows("SELECT ty, prefix FROM prefix"))
+        for (content,) in rows("SELECT content FROM shape ORDER BY id"):
+            codec.learn_saved(content)
+        self.retired: set[str] = {ri for (ri,) in rows("SELECT ri FROM retired")}
+        self._marks: dict[str, int] = dict(rows("SELECT name, number FROM mark"))
+        self._saved = (len(codec.prefixes), len(codec.shapes))
+        self.number = self.last = self._marks.get("next", 0)
+        self.nested = "nested" in self._marks
+        """Whether an instance has ever had a child."""
+        self.written = 0
+        """How often rows were written."""
+        self.windows: OrderedDict[tuple[str, int], Window] = OrderedDict()
+        self.start()
+
+    def start(self) -> None:
+        """Begin a new batch."""
+        self.view = View()
+        self.work = Work()
+        self.dirty = False
+        """Whether a transaction has left something for the next commit."""
+        self.failure: StoreError | None = None
+        """Why nothing of this batch can be committed any more: a part of it is lost."""
+        self._new_marks, self._new_saved = self._marks, self._saved
+
+    def published(self) -> View:
+        """Give what was committed and begin a new batch."""
+        view = self.view
+        self._marks, self._saved = self._new_marks, self._new_saved
+        self.start()
+        return view
+
+    def discard(self) -> None:
+        """Forget the batch and undo its SQL."""
+        self.start()
+        self.windows.clear()
+        if self.connection.in_transaction:
+            self.connection.execute("ROLLBACK")
+
+    def next(self) -> int:
+        """Give the next number; none is given twice, even after a restart."""
+        self.number += 1
+        return self.number
+
+    def write(self) -> None:
+        """Run the SQL for what is waiting. When it fails the whole batch is lost: raises StoreError now and at every flush until ``discard``."""
+        if self.failure is not None:
+            raise StoreError(str(self.failure)) from self.failure
+        if not self.work:
+            return
+        try:
+            self.begin()
+            self._write_marks()
+            self.work.write(self.connection, self.codec)
+        except (sqlite3.Error, TypeError, ValueError, OverflowError) as error:
+            # The last three are values that cannot be stored; the rows before them are in the tables already.
+            self.failure = StoreError(f"the store could not be written: {error}")
+            raise self.failure from error
+        self.written += 1
+
+    def begin(self) -> None:
+        """Begin the transaction of the tables unless it has begun."""
+        if not self.connection.in_transaction:
+            self.connection.execute("BEGIN IMMEDIATE")
+
+    def _write_marks(self) -> None:
+        """Write what the rows to come depend on; again each time until it is published, as a savepoint may have undone it."""
+        marks = dict(self._marks)
+        if self.number >= marks.get("next", 0):
+            marks["next"] = self.number + _LEASE
+        if self.nested:
+            marks["nested"] = 1
+        if marks != self._marks:
+            self.connection.executemany("INSERT OR REPLACE INTO mark VALUES (?, ?)", marks.items())
+            self._new_marks = marks
+        prefixes, shapes = self._saved
+        if len(self.codec.prefixes) > prefixes:
+            self.connection.executemany("INSERT OR IGNORE INTO prefix VALUES (?, ?)", self.codec.prefixes.items())
+        if len(self.codec.shapes) > shapes:
+            rows = [(number, self.codec.saved(number)) for number in range(shapes + 1, len(self.codec.shapes) + 1)]
+            self.connection.executemany("INSERT OR IGNORE INTO shape VALUES (?, ?)", rows)
+        self._new_saved = (len(self.codec.prefixes), len(self.codec.shapes))
+
+    def window(self, pi: str, ty: int) -> Window:
+        """Give the window of a container, a new one when there is none."""
+        found = self.windows.setdefault((pi, ty), Window())
+        if len(self.windows) > _WINDOWS:
+            self.windows.popitem(last=False)
+        return found
+
+
+class SqliteTransaction(Transaction):
+    """Changes the batch's view and work; each step notes what was there, so that a failing request is undone in memory.
+
+    Once its own work had to be written, a savepoint undoes that part.
+    """
+
+    def __init__(self, committed: Committed, batch: Batch) -> None:
+        self._committed = committed
+        self._batch = batch
+        self._view = batch.view
+        self._work = batch.work
+        self._seen: list[tuple[dict[Any, Any], Any, Any]] = []
+        self._noted: list[tuple[dict[Any, Any], Any, Any]] = []
+        self._saved = False
+        self._given: dict[str, int] = {}
+        self._oldest: Kept | None = None
+
+    # ── reading ──
+
+    def get(self, ri: str) -> Record | None:
+        found = self._kept(ri)
+        return found[0] if found else None
+
+    def _kept(self, ri: str) -> Kept | None:
+        changed = self._view.changed
+        if ri in changed:
+            return changed[ri]
+        if self._oldest is not None and self._oldest[0].ri == ri:
+            return self._oldest
+        found = self._committed.kept(ri)
+        return None if found is not None and found[2] in self._view.removed else found
+
+    def _current(self, kept: Kept) -> Kept | None:
+        return self._view.changed.get(kept[0].ri, kept)
+
+    def _is_gone(self, pi: str) -> bool:
+        return self._view.changed.get(pi, _GONE) is None
+
+    def child(self, pi: str, rn: str) -> Record | None:
+        if self._is_gone(pi):
+            return None
+        if (pi, rn) in self._view.names:
+            ri = self._view.names[pi, rn]
+            return None if ri is None else self.get(ri)
+        found = self._committed.child(pi, rn)
+        return None if found is None else self.get(found.ri)
+
+    def children(self, pi: str, types: frozenset[int] | None = None) -> Iterator[Record]:
+        self._write()
+        parent = self._kept(pi) if pi else None
+        if parent is None and pi:
+            return iter(())
+        return self._records(self._batch.tables.children(parent[1] if parent else 0, types))
+
+    def _records(self, found: Iterator[Kept]) -> Iterator[Record]:
+        return (current[0] for kept in found if (current := self._current(kept)) is not None)
+
+    def edge(self, pi: str, ty: int, newest: bool) -> Record | None:
+        parent = self._kept(pi)
+        if parent is None:
+            return None
+        found = self._find_newest(pi, parent[1], ty) if newest else self._find_oldest(pi, parent[1], ty)
+        if found is None:
+            return None
+        self._oldest = found
+        return found[0]
+
+    def _find_newest(self, pi: str, parent: int, ty: int) -> Kept | None:
+        for first in reversed(self._view.added.get(pi, {}).values()):
+            current = self._current(first)
+            if current is not None and current[0].ty == ty:
+                return current
+        if (pi, ty) in self._view.touched:
+            self._write()
+            return self._batch.tables.edge(parent, ty, True)
+        published = self._committed.edge(pi, ty, True)
+        return self._committed.kept(published.ri) if published else None
+
+    def _find_oldest(self, pi: str, parent: int, ty: int) -> Kept | None:
+        window = self._batch.window(pi, ty)
+        while not window.kept and window.empty_at != self._batch.written:
+            found = self._batch.tables.oldest(parent, ty, window.last, _WINDOW)
+            if found:
+                window.last = found[-1][1]
+                window.kept = [current for kept in found if (current := self._current(kept)) is not None]
+            else:
+                window.empty_at = self._batch.written
+        if window.kept:
+            return window.kept[0]
+        added = (self._current(first) for first in self._view.added.get(pi, {}).values() if first[0].ty == ty)
+        return next((current for current in added if current is not None), None)
+
+    def subscriptions(self, pi: str) -> tuple[Record, ...]:
+        if self._is_gone(pi):
+            return ()
+        published = self._committed.subscriptions(pi)
+        touched = self._view.subscribed.get(pi)
+        if not touched:
+            return published
+        changed = self._view.changed
+        ordered = dict.fromkeys((*(record.ri for record in published), *(touched[number] for number in sorted(touched))))
+        known = {record.ri: record for record in published}
+        current = ((found[0] if (found := changed[ri]) else None) if ri in changed else known[ri] for ri in ordered)
+        return tuple(record for record in current if record is not None)
+
+    def find(self, query: Query) -> Iterator[Record]:
+        self._write()
+        return (record for found in self._batch.tables.find(query) if (record := self.get(found.ri)) is not None)
+
+    def expired(self, now: str, limit: int) -> list[Record]:
+        self._write()
+        due = moment(now)
+        return [] if due is None else self._batch.tables.expired(due, limit)
+
+    def notices(self, after: int = 0, limit: int = 1000, *, held: bool = False, subscription: str | None = None, target: str | None = None) -> list[Notice]:
+        self._write()
+        return self._batch.tables.notices(after, limit, held, subscription, target)
+
+    def value(self, key: str) -> str | None:
+        return self._view.values[key] if key in self._view.values else self._committed.value(key)
+
+    def count(self) -> int:
+        return self._committed.count() + self._view.count.get(None, 0)
+
+    # ── writing ──
+
+    def identify(self, prefix: str, pi: str, ty: int) -> str:
+        batch, stem = self._batch, prefix
+        instance = ty in batch.codec.instances
+        parent = self._kept(pi) if instance else None
+        if parent is not None:
+            batch.codec.prefixes.setdefault(ty, prefix)
+            stem = f"{prefix}{parent[1]}-"
+        while True:
+            number = batch.next()
+            ri = f"{stem}{number}"
+            # Names of the kind that instances get are in ``retired`` too, so that the busiest path needs no look-up.
+            if ri not in batch.retired and (instance or self.child(pi, ri) is None):
+                self._given[ri] = number
+                return ri
+
+    def insert(self, record: Record) -> None:
+        batch, codec = self._batch, self._batch.codec
+        ri, number = record.ri, self._given.pop(record.ri, 0)
+        if not number:
+            self._retire(ri)
+        if record.rn != ri and "-" in record.rn:
+            self._retire(record.rn)
+        if number <= batch.last:
+            number = batch.next()
+        batch.last = number
+        parent = self._kept(record.pi) if record.pi else None
+        if parent is None and record.pi:
+            raise StoreError(f"{record.path} cannot be stored: its parent {record.pi} is not there")
+        kept = (record, number, parent[1] if parent else 0)
+        if record.ty in codec.instances:
+            row = codec.encode(kept)
+            self._put(self._noted, self._work.instances, number, (row, record))
+            self._put(self._seen, self._view.added.setdefault(record.pi, {}), number, kept)
+        else:
+            batch.nested = batch.nested or (parent is not None and parent[0].ty in codec.instances)
+            self._put(self._noted, self._work.resources, number, kept)
+        self._put(self._seen, self._view.names, (record.pi, record.rn), ri)
+        self._show(ri, kept, kept)
+        self._add(1)
+
+    def _retire(self, name: str) -> None:
+        if may_be_generated(name, self._batch.number) and name not in self._batch.retired:
+            self._batch.retired.add(name)
+            self._put(self._noted, self._work.retired, name, True)
+
+    def replace(self, record: Record) -> None:
+        old = self._kept(record.ri)
+        if old is None:
+            raise StoreError(f"{record.path} cannot be replaced: it is not there")
+        before, number, parent = old
+        kept = (record, number, parent)
+        work = self._work
+        if number in work.resources:
+            self._put(self._noted, work.resources, number, kept)
+        elif number in work.instances:
+            self._put(self._noted, work.instances, number, (self._batch.codec.encode(kept), record))
+        else:
+            known = work.updated.get(number)
+            indexed = known is not None and known[1]
+            indexed = indexed or any(record.attributes.get(name) != before.attributes.get(name) for name in ("lt", "et", "lbl", "ct"))
+            self._put(self._noted, work.updated, number, (kept, indexed))
+        if record.ty in self._batch.codec.instances:
+            self._touch(old, kept)
+        self._show(record.ri, kept, kept)
+
+    def delete(self, ri: str) -> list[Record]:
+        kept = self._kept(ri)
+        if kept is None:
+            return []
+        if kept[0].ty not in self._batch.codec.instances or self._batch.nested:
+            return self._delete_tree(kept)
+        record, number, parent = kept
+        work = self._work
+        if number in work.instances:
+            self._put(self._noted, work.instances, number, _GONE)
+        else:
+            # The row may have labels that were replaced and not written yet: those of any value are looked for.
+            labelled = bool(record.attributes.get("lbl")) or number in work.updated
+            self._put(self._noted, work.updated, number, _GONE)
+            self._put(self._noted, work.deleted, number, (parent, labelled))
+        self._hide(kept)
+        self._add(-1)
+        return [record]
+
+    def _delete_tree(self, kept: Kept) -> list[Record]:
+        self._write(own=True)
+        batch, view = self._batch, self._view
+        removed = [kept, *batch.tables.descendants(kept[0].path)]
+        try:
+            rows = delete_tree(batch.connection, removed, batch.codec)
+        except sqlite3.Error as error:
+            batch.failure = StoreError(f"the store could not be written: {error}")
+            raise batch.failure from error
+        batch.written += 1
+        for one in removed:
+            record, number, _ = one
+            if record.ty not in batch.codec.instances:
+                self._put(self._seen, view.removed, number, record.ri)
+            for first in view.added.get(record.ri, {}).values():
+                if self._current(first) is not None:
+                    self._hide(first)
+            for ty in batch.codec.instances:
+                batch.windows.pop((record.ri, ty), None)
+            self._hide(one)
+        self._add(-rows)
+        return [record for record, _, _ in removed]
+
+    def _hide(self, kept: Kept) -> None:
+        record = kept[0]
+        if self._view.names.get((record.pi, record.rn)) == record.ri:
+            self._put(self._seen, self._view.names, (record.pi, record.rn), None)
+        if record.ty in self._batch.codec.instances:
+            self._touch(kept, None)
+        self._show(record.ri, kept, None)
+
+    def _show(self, ri: str, kept: Kept, now: Kept | None) -> None:
+        self._put(self._seen, self._view.changed, ri, now)
+        if kept[0].ty == SUBSCRIPTION:
+            self._put(self._seen, self._view.subscribed.setdefault(kept[0].pi, {}), kept[1], ri)
+
+    def _touch(self, kept: Kept, now: Kept | None) -> None:
+        """Note that an instance was replaced or deleted."""
+        record, number, _ = kept
+        key = (record.pi, record.ty)
+        self._put(self._seen, self._view.touched, key, True)
+        window = self._batch.windows.get(key)
+        if window is not None:
+            seen = (now if one[1] == number else one for one in window.kept)
+            window.kept = [one for one in seen if one is not None]
+        if self._oldest is not None and self._oldest[1] == number:
+            self._oldest = None
+
+    def _add(self, number: int) -> None:
+        self._put(self._seen, self._view.count, None, self._view.count.get(None, 0) + number)
+
+    def enqueue(self, notice: Notice) -> Notice:
+        kept = replace(notice, id=self._batch.next())
+        self._put(self._noted, self._work.enqueued, kept.id, kept)
+        self._put(self._seen, self._view.sent, kept.id, kept)
+        return kept
+
+    def drop(self, ids: Sequence[int]) -> None:
+        for number in ids:
+            if number in self._work.enqueued:
+                self._put(self._noted, self._work.enqueued, number, _GONE)
+            else:
+                self._put(self._noted, self._work.dropped, number, True)
+            self._put(self._seen, self._view.sent, number, _GONE)
+
+    def remember(self, key: str, value: str | None) -> None:
+        self._put(self._noted, self._work.values, key, value)
+        self._put(self._seen, self._view.values, key, value)
+
+    # ── keeping and undoing ──
+
+    @staticmethod
+    def _put(steps: list[tuple[dict[Any, Any], Any, Any]], table: dict[Any, Any], key: Any, value: Any) -> None:
+        steps.append((table, key, table.get(key, _GONE)))
+        if value is _GONE:
+            table.pop(key, None)
+        else:
+            table[key] = value
+
+    def _write(self, own: bool = False) -> None:
+        """Bring the tables up to what this transaction sees; ``own``: it is going to change them directly.
+
+        What earlier transactions left goes first, then a savepoint is set for what this one has done and will do.
+        """
+        batch = self._batch
+        if not self._saved and (self._noted or own):
+            mine: list[tuple[dict[Any, Any], Any, Any]] = []
+            self._undo(self._noted, mine)
+            batch.write()
+            try:
+                batch.begin()
+                batch.connection.execute("SAVEPOINT request")
+            except sqlite3.Error as error:
+                batch.failure = StoreError(f"the store could not be written: {error}")
+                raise batch.failure from error
+            self._saved = True
+            self._undo(mine, [])
+        batch.write()
+
+    @staticmethod
+    def _undo(steps: list[tuple[dict[Any, Any], Any, Any]], redo: list[tuple[dict[Any, Any], Any, Any]]) -> None:
+        """Go back, the last step first; ``redo`` gets the steps that go forward again when they are undone."""
+        for table, key, value in reversed(steps):
+            redo.append((table, key, table.get(key, _GONE)))
+            if value is _GONE:
+                table.pop(key, None)
+            else:
+                table[key] = value
+        steps.clear()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        batch = self._batch
+        if kind is None:
+            batch.dirty = batch.dirty or bool(self._seen or self._noted or self._saved)
+            if self._saved and batch.failure is None:
+                batch.connection.execute("RELEASE request")
+            return
+        self._undo(self._seen, [])
+        batch.windows.clear()
+        if not self._saved:
+            self._undo(self._noted, [])
+            return
+        self._work.clear()
+        if batch.failure is not None:
+            return
+        try:
+            batch.connection.execute("ROLLBACK TO request")
+            batch.connection.execute("RELEASE request")
+            if not batch.dirty:
+                batch.connection.execute("ROLLBACK")
+        except sqlite3.Error as failed:
+            batch.failure = StoreError(f"a request could not be undone: {failed}")

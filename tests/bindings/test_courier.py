@@ -1,0 +1,356 @@
+"""The courier: everything in the outbox is delivered in order per target or given up by policy, whatever the targets do."""
+
+import asyncio
+import logging
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from socket import socket
+from typing import Any
+
+import pytest
+
+from bindings.courier import Courier, Policy
+from bindings.driver import Driver
+from bindings.http.client import HttpSender
+from bindings.http.server import serve
+from cse.codes import Operation
+from cse.codes import ResponseStatusCode as RSC
+from cse.primitives import Notice, Request, Response, Steps, Turn
+from cse.storage import StoreError
+from cse.storage.memory import MemoryStore
+
+QUICK = Policy(first_retry=0.01, longest_retry=0.02, timeout=5.0, settle_delay=0.001)
+
+
+class Outbox:
+    """A core that only keeps the outbox: what of it the courier needs, over a real store."""
+
+    def __init__(self) -> None:
+        self.store = MemoryStore(frozenset({4}))
+        self.routes: dict[str, tuple[str, ...]] = {}
+        self.outcomes: list[tuple[str, bool]] = []
+        self.faults = 0
+        self.settled = asyncio.Condition()
+
+    def handle(self, request: Request) -> Steps:
+        return Response(RSC.NOT_IMPLEMENTED, request.rqi)
+        yield Turn.WRITE
+
+    def due(self, now: float) -> float | None:
+        return None
+
+    def route(self, target: str) -> tuple[str, ...]:
+        return (target,) if "://" in target else self.routes.get(target, ())
+
+    def settle(self, outcomes: Sequence[tuple[Notice, bool]]) -> None:
+        if self.faults:
+            self.faults -= 1
+            raise StoreError("full")
+        with self.store.transaction() as transaction:
+            transaction.drop([notice.id for notice, _ in outcomes])
+        self.outcomes += [(notice.rqi, delivered) for notice, delivered in outcomes]
+
+
+class Target:
+    """An entity that takes notifications over HTTP; ``reply`` may hold it up, refuse, or answer anything."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.got: list[Request] = []
+        self.arrived = asyncio.Event()
+        self.reply: Callable[[Request], Any] = lambda request: Response(RSC.OK, request.rqi)
+
+    async def answer(self, request: Request) -> Response:
+        self.got.append(request)
+        self.arrived.set()
+        found = self.reply(request)
+        if asyncio.iscoroutine(found):
+            found = await found
+        return found if isinstance(found, Response) else Response(found, request.rqi)
+
+    @property
+    def names(self) -> list[str | None]:
+        return [request.rqi for request in self.got]
+
+
+class Post:
+    """An outbox with its courier."""
+
+    def __init__(self, outbox: Outbox, policy: Policy) -> None:
+        self.outbox = outbox
+        self.sender = HttpSender()
+        self.driver = Driver(outbox, outbox.store, {"http": self.sender}, deliver=lambda notices: self.courier.offer(notices), clock=time.time)
+        self.courier = Courier(
+            outbox.store, route=outbox.route, send=self.driver.send, settle=self.settle, policy=policy, release="4", clock=time.time, random=lambda: 0.5
+        )
+
+    async def settle(self, outcomes: Sequence[tuple[Notice, bool]]) -> bool:
+        done = await self.driver.settle(outcomes)
+        async with self.outbox.settled:
+            self.outbox.settled.notify_all()
+        return done
+
+    async def put(self, *names: str, to: str, **more: Any) -> list[Notice]:
+        """Commit notices to a target."""
+        def work() -> list[Notice]:
+            with self.outbox.store.transaction() as transaction:
+                common: dict[str, Any] = {"created": time.time(), "subscription": "sub1"} | more
+                return [transaction.enqueue(Notice(to, name, "/id-in", {"m2m:sgn": {"sur": name}}, **common)) for name in names]
+
+        return await self.driver.write(work)
+
+    async def until(self, **outcomes: bool) -> None:
+        """Wait until exactly these notices were settled so, in this order per target, and none is left."""
+        async with asyncio.timeout(30), self.outbox.settled:
+            await self.outbox.settled.wait_for(lambda: len(self.outbox.outcomes) >= len(outcomes))
+        assert dict(self.outbox.outcomes) == outcomes
+        assert len(self.outbox.outcomes) == len(outcomes)
+
+
+@asynccontextmanager
+async def posting(policy: Policy = QUICK, outbox: Outbox | None = None) -> AsyncIterator[Post]:
+    post = Post(outbox or Outbox(), policy)
+    await post.courier.load()
+    try:
+        yield post
+    finally:
+        await post.courier.close(5.0)
+        await post.driver.close()
+        await post.sender.close()
+
+
+@asynccontextmanager
+async def listening() -> AsyncIterator[Target]:
+    target = Target()
+    listener = await serve(target.answer, "127.0.0.1", 0)
+    target.url = f"http://127.0.0.1:{listener.address[1]}/inbox"
+    try:
+        yield target
+    finally:
+        await listener.close(0.1)
+
+
+@pytest.fixture
+async def target() -> AsyncIterator[Target]:
+    async with listening() as found:
+        yield found
+
+
+@pytest.fixture
+def dead() -> str:
+    """A URL where nobody listens."""
+    with socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{free.getsockname()[1]}/"
+
+
+async def test_a_notification_arrives_as_the_subscription_wrote_it(target: Target) -> None:
+    async with posting() as post:
+        await post.put("n1", to=target.url, ec=3)
+        await post.until(n1=True)
+        assert post.outbox.store.notices() == []
+    [got] = target.got
+    assert (got.op, got.fr, got.rqi, got.rvi, got.ec) == (Operation.NOTIFY, "/id-in", "n1", "4", 3)
+    assert got.pc == {"m2m:sgn": {"sur": "n1"}}
+
+
+async def test_order_is_kept_per_target_in_bounded_memory(target: Target) -> None:
+    opened = asyncio.Event()
+
+    async def reply(_: Request) -> RSC:
+        await opened.wait()
+        return RSC.OK
+
+    target.reply = reply
+    async with posting(replace(QUICK, memory=3)) as post:
+        names = [f"n{number}" for number in range(40)]
+        for name in names[:20]:
+            await post.put(name, to=target.url)
+        await target.arrived.wait()
+        opened.set()
+        for name in names[20:]:
+            await post.put(name, to=target.url)
+        await post.until(**dict.fromkeys(names, True))
+    assert target.names == names
+
+
+async def test_a_dead_target_and_a_hanging_one_harm_no_other(target: Target, dead: str) -> None:
+    async with listening() as hanging:
+        never = asyncio.Event()
+        hanging.reply = lambda _: never.wait()
+        async with posting() as post:
+            await post.put("d1", "d2", to=dead)
+            await post.put("h1", "h2", to=hanging.url)
+            await hanging.arrived.wait()
+            await post.put("n1", "n2", to=target.url)
+            await post.until(n1=True, n2=True)
+            assert [notice.rqi for notice in post.outbox.store.notices()] == ["d1", "d2", "h1", "h2"]
+            never.set()
+
+
+@pytest.mark.parametrize("code", [RSC.INTERNAL_SERVER_ERROR, RSC.TARGET_NOT_REACHABLE, RSC.REQUEST_TIMEOUT, RSC.EXTERNAL_OBJECT_NOT_REACHABLE])
+async def test_a_target_in_trouble_gets_the_same_notification_again_and_its_successors_wait(target: Target, code: RSC) -> None:
+    answers = iter([code, code, RSC.OK, code, RSC.OK])
+    target.reply = lambda _: next(answers)
+    async with posting() as post:
+        await post.put("n1", "n2", to=target.url)
+        await post.until(n1=True, n2=True)
+    assert target.names == ["n1", "n1", "n1", "n2", "n2"]
+
+
+async def test_a_target_that_answers_nonsense_gets_it_again() -> None:
+    answers = iter([b"HTTP/1.1 200 OK\r\nX-M2M-RSC: yes\r\nContent-Length: 0\r\n\r\n", b"what?\r\n\r\n", b"HTTP/1.1 204 No Content\r\n\r\n"])
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(next(answers))
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server, posting() as post:
+        await post.put("n1", to=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+        await post.until(n1=True)
+    assert next(answers, None) is None
+
+
+async def test_a_notification_that_is_refused_is_given_up_at_once_and_the_next_has_its_turn(target: Target, caplog: pytest.LogCaptureFixture) -> None:
+    target.reply = lambda request: RSC.OK if request.rqi == "n2" else RSC.ORIGINATOR_HAS_NO_PRIVILEGE
+    async with posting() as post:
+        await post.put("n1", "n2", to=target.url)
+        await post.until(n1=False, n2=True)
+    assert target.names == ["n1", "n2"]
+    [line] = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert target.url in line
+    assert "sub1" in line
+    assert "4103" in line
+
+
+async def test_attempts_are_limited_where_the_policy_says_so(dead: str, caplog: pytest.LogCaptureFixture) -> None:
+    async with posting(replace(QUICK, max_attempts=2)) as post:
+        await post.put("n1", "n2", to=dead)
+        await post.until(n1=False, n2=False)
+    assert f"notifications to {dead} wait" in caplog.text
+    assert f"gave up notifying {dead} for sub1: 5103" in caplog.text
+
+
+async def test_what_is_too_old_is_given_up_when_its_target_fails_but_not_before_it_was_tried(target: Target, dead: str) -> None:
+    old = time.time() - 2 * QUICK.max_age
+    async with posting() as post:
+        await post.put("d1", "d2", to=dead, created=old)
+        await post.put("d3", to=dead)
+        await post.put("n1", to=target.url, created=old)
+        await post.until(d1=False, d2=False, n1=True)
+        assert [notice.rqi for notice in post.outbox.store.notices()] == ["d3"]
+
+
+def test_the_pause_grows_to_its_longest_and_is_spread() -> None:
+    policy = Policy(first_retry=1.0, retry_factor=2.0, longest_retry=60.0, jitter=0.25)
+    assert [policy.pause(failures, 0.5) for failures in (1, 2, 3, 6, 7, 10_000)] == [1.0, 2.0, 4.0, 32.0, 60.0, 60.0]
+    assert policy.pause(1, 0.0) == 0.75
+    assert policy.pause(1, 0.75) == 1.125
+
+
+async def test_what_an_earlier_process_left_is_delivered_first(target: Target, dead: str) -> None:
+    outbox = Outbox()
+    outbox.routes["Cae"] = (dead,)
+    async with posting(outbox=outbox) as post:
+        await post.put("n1", "n2", to="Cae")
+    assert [notice.rqi for notice in outbox.store.notices()] == ["n1", "n2"]
+    outbox.routes["Cae"] = (target.url,)
+    async with posting(outbox=outbox) as post:
+        await post.put("n3", to="Cae")
+        await post.until(n1=True, n2=True, n3=True)
+    assert target.names == ["n1", "n2", "n3"]
+
+
+async def test_closing_waits_for_the_delivery_under_way_and_leaves_the_rest(target: Target) -> None:
+    closing = asyncio.Event()
+
+    async def reply(_: Request) -> RSC:
+        await closing.wait()
+        return RSC.OK
+
+    target.reply = reply
+    outbox = Outbox()
+    async with posting(outbox=outbox) as post:
+        await post.put("n1", "n2", to=target.url)
+        await target.arrived.wait()
+        asyncio.get_running_loop().call_soon(closing.set)
+    assert target.names == ["n1"]
+    assert [notice.rqi for notice in outbox.store.notices()] == ["n2"]
+
+
+async def test_a_notice_that_was_replaced_while_its_target_was_away_is_not_sent_any_more(target: Target) -> None:
+    replaced = asyncio.Event()
+
+    async def reply(_: Request) -> RSC:
+        if not replaced.is_set():
+            await replaced.wait()
+            return RSC.INTERNAL_SERVER_ERROR
+        return RSC.OK
+
+    target.reply = reply
+    async with posting() as post:
+        first, second = await post.put("n1", "n2", to=target.url)
+        await target.arrived.wait()
+
+        def drop() -> None:
+            with post.outbox.store.transaction() as transaction:
+                transaction.drop([first.id, second.id])
+
+        await post.driver.write(drop)
+        await post.put("n3", to=target.url)
+        replaced.set()
+        await post.until(n3=True)
+    assert target.names == ["n1", "n3"]
+
+
+async def test_a_target_without_an_address_is_served_as_soon_as_it_has_one(target: Target) -> None:
+    async with posting() as post:
+        post.outbox.routes = defaultdict(tuple)
+        await post.put("n1", to="Cae")
+        post.outbox.routes["Cae"] = (target.url,)
+        await post.until(n1=True)
+
+
+async def test_a_notice_is_not_delivered_before_it_is_due(target: Target) -> None:
+    moments: list[float] = []
+
+    def reply(_: Request) -> RSC:
+        moments.append(time.time())
+        return RSC.OK
+
+    target.reply = reply
+    async with posting() as post:
+        due = time.time() + 0.1
+        await post.put("n1", to=target.url, due=due)
+        await post.put("n2", to=target.url)
+        await post.until(n1=True, n2=True)
+    assert target.names == ["n1", "n2"]
+    assert moments[0] >= due
+
+
+async def test_many_deliveries_leave_the_outbox_in_few_transactions_even_when_it_refuses_at_first(target: Target) -> None:
+    async with posting(replace(QUICK, settle_delay=30.0, settle_batch=50)) as post:
+        post.outbox.faults = 1
+        names = [f"n{number}" for number in range(100)]
+        await post.put(*names, to=target.url)
+        async with asyncio.timeout(30):
+            while len(target.got) < 100:
+                target.arrived.clear()
+                await target.arrived.wait()
+    assert target.names == names
+    assert sorted(post.outbox.outcomes) == sorted((name, True) for name in names)
+
+
+async def test_forgetting_drops_all_that_waits(target: Target, dead: str) -> None:
+    async with posting() as post:
+        await post.put("d1", to=dead)
+        post.courier.forget()
+        post.outbox.store.reset()
+        await post.put("n1", to=target.url)
+        await post.until(n1=True)
