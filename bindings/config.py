@@ -2,9 +2,9 @@
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from difflib import get_close_matches
+from difflib import SequenceMatcher
 from ipaddress import ip_address
 from json import dumps
 from math import isfinite
@@ -173,9 +173,10 @@ def _read(path: Path, table: Mapping[str, Row]) -> Iterator[tuple[str, Any]]:
         raise ConfigError(f"{path}: is no TOML: {error}") from error
     for section, content in document.items():
         if not isinstance(content, dict):
-            raise ConfigError(f"{path}: {section} stands outside a section{_nearest(section, table, 'such a key is')}")
+            raise ConfigError(f"{path}: {section} stands outside a section{_nearest(section, table)}")
         if section not in SECTIONS:
-            raise ConfigError(f"{path}: there is no section [{section}]{_nearest(section, SECTIONS)}")
+            hint = _nearest(section, SECTIONS) or "; there are " + ", ".join(SECTIONS)
+            raise ConfigError(f"{path}: there is no section [{section}]{hint}")
         for key, value in content.items():
             name = f"{section}.{key}"
             if name not in table:
@@ -183,13 +184,14 @@ def _read(path: Path, table: Mapping[str, Row]) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def _nearest(name: str, known: Mapping[str, Any], words: str = "did you mean") -> str:
-    """Give the end of a sentence that names the known word nearest to ``name``, by its key alone where its section is wrong too."""
-    near = get_close_matches(name, known, 1, 0.6)
-    if not near:
-        keys = {each.rpartition(".")[2]: each for each in known}
-        near = [keys[key] for key in get_close_matches(name.rpartition(".")[2], keys, 1, 0.6)]
-    return f"; {words} {near[0]}?" if near else f"; there are {', '.join(SECTIONS)}" if known is SECTIONS else ""
+def _nearest(name: str, known: Iterable[str]) -> str:
+    """Give the end of a sentence that names the known word nearest to ``name``, or nearest to its key where the section is another."""
+
+    def likeness(each: str) -> float:
+        return max(SequenceMatcher(None, name, each).ratio(), SequenceMatcher(None, name.rpartition(".")[2], each.rpartition(".")[2]).ratio())
+
+    near = max(known, key=likeness)
+    return f"; did you mean {near}?" if likeness(near) >= 0.6 else ""
 
 
 def _parsed(row: Row, text: str) -> Any:

@@ -16,7 +16,9 @@ _CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 """Control characters in what others sent must not make lines of their own, nor steer a terminal."""
 
 
-class _Text(logging.Formatter):
+class Text(logging.Formatter):
+    """One readable line a record, and the trace below it."""
+
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
 
@@ -24,7 +26,9 @@ class _Text(logging.Formatter):
         return super().formatMessage(record).translate(_CONTROL)
 
 
-class _Json(logging.Formatter):
+class Json(logging.Formatter):
+    """One JSON object a record."""
+
     def format(self, record: logging.LogRecord) -> str:
         line = {
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
@@ -41,7 +45,7 @@ class _Json(logging.Formatter):
 def configure(options: Log) -> None:
     """Set up the logging of this process."""
     handler = logging.StreamHandler()
-    handler.setFormatter(_Json() if options.format == "json" else _Text())
+    handler.setFormatter(Json() if options.format == "json" else Text())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(options.level.upper())

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import signal
 import sys
 import time
@@ -11,7 +12,7 @@ from dataclasses import replace
 from itertools import count
 from random import random
 from secrets import token_hex
-from socket import gethostname
+from socket import gaierror, gethostname
 
 from bindings import logs
 from bindings.coap.client import CoapSender
@@ -136,7 +137,7 @@ class Server:
                     extra={PATH: control.answer} if control else None,
                 )
             except OSError as error:
-                raise StartError(f"HTTP cannot listen at {limits.listen}: {error.strerror or error}") from error
+                raise StartError(f"HTTP cannot listen at {limits.listen}: {_why(error)}") from error
             self._parts.push_async_callback(web.close, grace)
             self.http = web.address
         if config.coap.listen:
@@ -145,7 +146,7 @@ class Server:
             try:
                 constrained: Listener = await serve_coap(handler, *address(config.coap.listen), limits=bounds, links=links)
             except OSError as error:
-                raise StartError(f"CoAP cannot listen at {config.coap.listen}: {error.strerror or error}") from error
+                raise StartError(f"CoAP cannot listen at {config.coap.listen}: {_why(error)}") from error
             self._parts.push_async_callback(constrained.close, grace)
             self.coap = constrained.address
 
@@ -212,6 +213,11 @@ def _host(host: str) -> str:
     if host in ("0.0.0.0", "::"):
         return gethostname()
     return f"[{host}]" if ":" in host else host
+
+
+def _why(error: OSError) -> str:
+    """Say what the system says; event loops put sentences of their own around it."""
+    return os.strerror(error.errno) if error.errno and not isinstance(error, gaierror) else str(error.strerror or error)
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -45,7 +45,7 @@ class Limits:
     requests: int = 2000
     """Requests in progress, and separate responses that are not yet acknowledged; beyond them 5.03."""
     exchanges: int = 500_000
-    """Messages remembered for deduplication, some 150 bytes each."""
+    """Messages remembered for deduplication, some 130 bytes each."""
     answers: int = 32 << 20
     """Bytes of answers kept for retransmissions."""
     bodies: int = 100

@@ -6,8 +6,9 @@ from typing import Any
 
 from cse.storage.contract import Query
 
-_TIMESTAMP = re.compile(r"([0-9]{8})T([0-9]{6})(?:,([0-9]{1,6}))?", re.ASCII)
 _GENERATED = re.compile(r"[A-Za-z]+(?:[0-9]+-)?([0-9]{1,18})", re.ASCII)
+
+_EPOCH = 1900_00_00_00_00_00_000000
 
 LAST = 2**63 - 1
 """The moment of every time after the year 2800: what fits 64 bits, so that ``99991231T235959`` is later than all that matters."""
@@ -18,18 +19,25 @@ def moment(timestamp: object) -> int | None:
 
     The digits are kept (1900 is taken from the year), so that no calendar is needed to go back.
     """
-    found = _TIMESTAMP.fullmatch(timestamp) if isinstance(timestamp, str) else None
-    if found is None:
+    if not isinstance(timestamp, str) or timestamp[8:9] != "T":
         return None
-    day, time, fraction = found.groups()
-    number = (int(day + time) - 19_000_000_000_000) * 1_000_000 + (int(fraction.ljust(6, "0")) if fraction else 0)
+    length = len(timestamp)
+    if length == 15:
+        digits = f"{timestamp[:8]}{timestamp[9:]}000000"
+    elif 16 < length < 23 and timestamp[15] == ",":
+        digits = f"{timestamp[:8]}{timestamp[9:15]}{timestamp[16:]:0<6}"
+    else:
+        return None
+    if not (digits.isdecimal() and digits.isascii()):
+        return None
+    number = int(digits) - _EPOCH
     return number if number < LAST else LAST
 
 
 def timestamp(number: int, decimals: bool) -> str:
     """Give the text of a ``moment`` before LAST with six decimals or without any."""
     whole, fraction = divmod(number, 1_000_000)
-    digits = str(whole + 19_000_000_000_000).rjust(14, "0")
+    digits = str(whole + _EPOCH // 1_000_000).rjust(14, "0")
     return f"{digits[:8]}T{digits[8:]},{fraction:06}" if decimals else f"{digits[:8]}T{digits[8:]}"
 
 

@@ -176,4 +176,4 @@ class Committed(Reader):
             else:
                 self._values[key] = value
         if self._count is not None:
-            self._count += view.count.get(None, 0)
+            self._count += view.count

@@ -1,6 +1,7 @@
 """Records and notices as rows of the SQLite store, and back."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -54,13 +55,16 @@ class Codec:
         self.instances = instances
         self.prefixes: dict[int, str] = {}
         self.shapes: list[Shape] = []
-        self._numbers: dict[Shape, int] = {}
+        self._numbers: dict[tuple[Any, ...], int] = {}
         self._stored: list[tuple[str, ...]] = []
+        self._values: list[Callable[[Mapping[str, Any]], tuple[Any, ...]]] = []
 
     def learn(self, shape: Shape) -> int:
         """Give the number of a shape, from 1."""
         self.shapes.append(shape)
-        self._stored.append(shape.stored)
+        stored = shape.stored
+        self._stored.append(stored)
+        self._values.append(itemgetter(*stored) if len(stored) > 1 else lambda attributes: tuple(attributes[name] for name in stored))
         self._numbers[shape] = len(self.shapes)
         return len(self.shapes)
 
@@ -93,21 +97,22 @@ class Codec:
     def encode(self, kept: Kept) -> Row:
         """Give the row of an instance in the order of INSTANCE. Raises TypeError for values that JSON cannot have."""
         record, number, parent = kept
-        attributes = record.attributes
-        lt, et = attributes.get("lt"), attributes.get("et")
-        lt_number = moment(lt)
-        et_number = moment(et)
-        shape, body = _GENERIC, None
-        if attributes.get("ty") == record.ty and attributes.get("ri") == record.ri and attributes.get("pi") == record.pi and attributes.get("rn") == record.rn:
-            kind = Shape(tuple(attributes), _form(lt, lt_number), _form(et, et_number), lt is not None and attributes.get("ct") == lt, bool(record.state))
-            shape = self._numbers.get(kind) or (self.learn(kind) if len(self.shapes) < _MOST_SHAPES else _GENERIC)
+        attributes, ty, ri, rn = record.attributes, record.ty, record.ri, record.rn
+        get = attributes.get
+        lt, et = get("lt"), get("et")
+        lt_number, et_number = moment(lt), moment(et)
+        shape = _GENERIC
+        if get("ty") == ty and get("ri") == ri and get("pi") == record.pi and get("rn") == rn:
+            kind = (tuple(attributes), _form(lt, lt_number), _form(et, et_number), lt is not None and get("ct") == lt, bool(record.state))
+            shape = self._numbers.get(kind) or (self.learn(Shape(*kind)) if len(self.shapes) < _MOST_SHAPES else _GENERIC)
         if shape:
-            body = [record.originator, *((record.state,) if record.state else ()), *map(attributes.__getitem__, self._stored[shape - 1])]
+            values = self._values[shape - 1](attributes)
+            body = [record.originator, record.state, *values] if record.state else [record.originator, *values]
         else:
             body = [record.originator, record.state, attributes]
-        ri = None if record.ty in self.prefixes and record.ri == self.derived(record.ty, parent, number) else record.ri
-        rn = None if record.rn == record.ri else record.rn
-        return (number, parent, record.ty, ri, rn, lt_number, et_number, shape, orjson.dumps(body).decode())
+        own_ri = None if ty in self.prefixes and ri == self.derived(ty, parent, number) else ri
+        own_rn = None if rn == ri else rn
+        return (number, parent, ty, own_ri, own_rn, lt_number, et_number, shape, orjson.dumps(body).decode())
 
     def decode(self, row: Row, parent: Record) -> Kept:
         """Give the instance of a row whose parent this is."""
@@ -137,7 +142,8 @@ class Codec:
 def _form(text: Any, number: int | None) -> int:
     if number is None or number == LAST:
         return _RAW
-    return {15: _SECONDS, 22: _MICROSECONDS}.get(len(text), _RAW)
+    length = len(text)
+    return _MICROSECONDS if length == 22 else _SECONDS if length == 15 else _RAW
 
 
 def resource_row(kept: Kept) -> Row:

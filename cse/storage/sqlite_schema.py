@@ -80,7 +80,7 @@ def _closing(connection: sqlite3.Connection | None, refused: StoreRefused) -> St
 
 def _connection(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False, cached_statements=256)
-    connection.execute("PRAGMA cache_size=-65536")
+    connection.execute("PRAGMA cache_size=-4096")
     connection.execute("PRAGMA temp_store=MEMORY")
     return connection
 

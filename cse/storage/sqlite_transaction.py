@@ -155,6 +155,7 @@ class SqliteTransaction(Transaction):
         self._seen: list[tuple[dict[Any, Any], Any, Any]] = []
         self._noted: list[tuple[dict[Any, Any], Any, Any]] = []
         self._saved = False
+        self._count = batch.view.count
         self._given: dict[str, int] = {}
         self._oldest: Kept | None = None
 
@@ -185,8 +186,11 @@ class SqliteTransaction(Transaction):
         if (pi, rn) in self._view.names:
             ri = self._view.names[pi, rn]
             return None if ri is None else self.get(ri)
-        found = self._committed.child(pi, rn)
-        return None if found is None else self.get(found.ri)
+        found = self._view.changed.get(rn)
+        if found is not None and found[0].pi == pi and found[0].rn == rn:
+            return found[0]
+        published = self._committed.child(pi, rn)
+        return None if published is None else self.get(published.ri)
 
     def children(self, pi: str, types: frozenset[int] | None = None) -> Iterator[Record]:
         self._write()
@@ -263,7 +267,7 @@ class SqliteTransaction(Transaction):
         return self._view.values[key] if key in self._view.values else self._committed.value(key)
 
     def count(self) -> int:
-        return self._committed.count() + self._view.count.get(None, 0)
+        return self._committed.count() + self._view.count
 
     # ── writing ──
 
@@ -283,29 +287,33 @@ class SqliteTransaction(Transaction):
                 return ri
 
     def insert(self, record: Record) -> None:
-        batch, codec = self._batch, self._batch.codec
-        ri, number = record.ri, self._given.pop(record.ri, 0)
+        batch, view, work = self._batch, self._view, self._work
+        ri, rn, pi = record.ri, record.rn, record.pi
+        number = self._given.pop(ri, 0)
         if not number:
             self._retire(ri)
-        if record.rn != ri and "-" in record.rn:
-            self._retire(record.rn)
+        if rn != ri:
+            if "-" in rn:
+                self._retire(rn)
+            self._put(self._seen, view.names, (pi, rn), ri)
         if number <= batch.last:
             number = batch.next()
         batch.last = number
-        parent = self._kept(record.pi) if record.pi else None
-        if parent is None and record.pi:
-            raise StoreError(f"{record.path} cannot be stored: its parent {record.pi} is not there")
+        parent = self._kept(pi) if pi else None
+        if parent is None and pi:
+            raise StoreError(f"{record.path} cannot be stored: its parent {pi} is not there")
         kept = (record, number, parent[1] if parent else 0)
-        if record.ty in codec.instances:
-            row = codec.encode(kept)
-            self._put(self._noted, self._work.instances, number, (row, record))
-            self._put(self._seen, self._view.added.setdefault(record.pi, {}), number, kept)
+        if record.ty in batch.codec.instances:
+            work.instances[number] = (batch.codec.encode(kept), record)
+            self._noted.append((work.instances, number, _GONE))
+            added = view.added.setdefault(pi, {})
+            added[number] = kept
+            self._seen.append((added, number, _GONE))
         else:
-            batch.nested = batch.nested or (parent is not None and parent[0].ty in codec.instances)
-            self._put(self._noted, self._work.resources, number, kept)
-        self._put(self._seen, self._view.names, (record.pi, record.rn), ri)
+            batch.nested = batch.nested or (parent is not None and parent[0].ty in batch.codec.instances)
+            self._put(self._noted, work.resources, number, kept)
         self._show(ri, kept, kept)
-        self._add(1)
+        view.count += 1
 
     def _retire(self, name: str) -> None:
         if may_be_generated(name, self._batch.number) and name not in self._batch.retired:
@@ -325,8 +333,9 @@ class SqliteTransaction(Transaction):
             self._put(self._noted, work.instances, number, (self._batch.codec.encode(kept), record))
         else:
             known = work.updated.get(number)
-            indexed = known is not None and known[1]
-            indexed = indexed or any(record.attributes.get(name) != before.attributes.get(name) for name in ("lt", "et", "lbl", "ct"))
+            new, was = record.attributes.get, before.attributes.get
+            indexed = (known is not None and known[1]) or new("lt") != was("lt") or new("et") != was("et") or new("lbl") != was("lbl")
+            indexed = indexed or new("ct") != was("ct")
             self._put(self._noted, work.updated, number, (kept, indexed))
         if record.ty in self._batch.codec.instances:
             self._touch(old, kept)
@@ -348,7 +357,7 @@ class SqliteTransaction(Transaction):
             self._put(self._noted, work.updated, number, _GONE)
             self._put(self._noted, work.deleted, number, (parent, labelled))
         self._hide(kept)
-        self._add(-1)
+        self._view.count -= 1
         return [record]
 
     def _delete_tree(self, kept: Kept) -> list[Record]:
@@ -371,7 +380,7 @@ class SqliteTransaction(Transaction):
             for ty in batch.codec.instances:
                 batch.windows.pop((record.ri, ty), None)
             self._hide(one)
-        self._add(-rows)
+        view.count -= rows
         return [record for record, _, _ in removed]
 
     def _hide(self, kept: Kept) -> None:
@@ -398,9 +407,6 @@ class SqliteTransaction(Transaction):
             window.kept = [one for one in seen if one is not None]
         if self._oldest is not None and self._oldest[1] == number:
             self._oldest = None
-
-    def _add(self, number: int) -> None:
-        self._put(self._seen, self._view.count, None, self._view.count.get(None, 0) + number)
 
     def enqueue(self, notice: Notice) -> Notice:
         kept = replace(notice, id=self._batch.next())
@@ -469,6 +475,7 @@ class SqliteTransaction(Transaction):
                 batch.connection.execute("RELEASE request")
             return
         self._undo(self._seen, [])
+        self._view.count = self._count
         batch.windows.clear()
         if not self._saved:
             self._undo(self._noted, [])

@@ -11,7 +11,7 @@ from cse.storage.sqlite_rows import INSTANCE, NOTICE, RESOURCE, Codec, Kept, Row
 
 
 class View:
-    """What is different from the published state. Everything is a dictionary, so that one kind of step undoes all."""
+    """What is different from the published state. Everything but the number of resources is a dictionary, so that one kind of step undoes all."""
 
     __slots__ = ("added", "changed", "count", "names", "removed", "sent", "subscribed", "touched", "values")
 
@@ -19,7 +19,7 @@ class View:
         self.changed: dict[str, Kept | None] = {}
         """ri -> what it is now, None when deleted."""
         self.names: dict[tuple[str, str], str | None] = {}
-        """(pi, rn) -> ri of what was inserted, None when it was deleted again."""
+        """(pi, rn) -> ri of what was inserted with a name of its own, None when it was deleted again."""
         self.added: dict[str, dict[int, Kept]] = {}
         """pi -> number -> instances as they were inserted, in order; ``changed`` tells what has become of them."""
         self.subscribed: dict[str, dict[int, str]] = {}
@@ -30,7 +30,7 @@ class View:
         """Numbers and ri of deleted resources that can have children."""
         self.sent: dict[int, Notice] = {}
         self.values: dict[str, str | None] = {}
-        self.count: dict[None, int] = {}
+        self.count = 0
 
 
 class Work:

@@ -48,7 +48,7 @@ def test_the_control_endpoint_is_off_by_default_and_only_on_loopback() -> None:
     assert not Config().testing.control
     assert load(sets=["testing.control=true", "http.listen=[::1]:0"]).testing.control
     for listen in ("0.0.0.0:8080", "192.0.2.7:8080", "cse.example.com:80", ""):
-        with pytest.raises(ConfigError, match="testing.control.*loopback"):
+        with pytest.raises(ConfigError, match=r"testing\.control.*loopback"):
             load(sets=["testing.control=true"], flags={"http.listen": listen})
 
 
@@ -84,9 +84,9 @@ def test_values_of_set_are_read_by_the_type_of_their_setting(text: str, name: st
         ('[cse]\ncse_nam = "x"', "there is no setting cse.cse_nam; did you mean cse.cse_name?"),
         ('[htp]\nlisten = "x"', "there is no section [htp]; did you mean http?"),
         ("[zzz]\na = 1", "there is no section [zzz]; there are cse, http,"),
-        ("[limits]\nlisten = 1", "there is no setting limits.listen; did you mean "),
+        ("[limits]\nlisten = 1", "there is no setting limits.listen; did you mean http.listen?"),
         ("[limits]\nqqqqqq = 1", "there is no setting limits.qqqqqq"),
-        ('cse_id = "/x"', "cse_id stands outside a section; such a key is cse.cse_id"),
+        ('cse_id = "/x"', "cse_id stands outside a section; did you mean cse.cse_id?"),
         ("[cse]\ncse_id = 5", "cse.cse_id has to be a text, not 5"),
         ('[limits]\nbatch = "many"', "limits.batch has to be a whole number, not 'many'"),
         ("[limits]\nbatch = true", "limits.batch has to be a whole number, not True"),
