@@ -18,27 +18,35 @@ _NEVER = frozenset({"atr", "catr", "patr", "fc"})
 """Filter criteria whose own names stand in no query: that of the attribute does."""
 
 
-def _text(name: str, text: str) -> str:
+def quoted(text: str) -> str:
+    """Give a text of the sender for an error sentence, shortened."""
+    return repr(text) if len(text) <= 60 else repr(text[:60]) + "..."
+
+
+def text_of(name: str, text: str) -> str:
+    """Give a text that is not empty. Raises BadRequest naming ``name``."""
     if not text:
         raise BadRequest(f"{name} has an empty value")
     return text
 
 
-def _number(name: str, text: str) -> int:
+def number_of(name: str, text: str) -> int:
+    """Read a whole number below 10^18. Raises BadRequest naming ``name``."""
     if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise BadRequest(f"{name} is {text[:60]!r}, which is no whole number")
+        raise BadRequest(f"{name} is {quoted(text)}, which is no whole number")
     return int(text)
 
 
-def _truth(name: str, text: str) -> bool:
+def truth_of(name: str, text: str) -> bool:
+    """Read true, false, 1 or 0. Raises BadRequest naming ``name``."""
     if text not in _TRUTHS:
-        raise BadRequest(f"{name} is {text[:60]!r}, neither true nor false")
+        raise BadRequest(f"{name} is {quoted(text)}, neither true nor false")
     return _TRUTHS[text]
 
 
 def moment(name: str, text: str) -> str | int:
     """Read an absRelTimestamp: digits are milliseconds, anything else a timestamp that the core judges (TS-0004 6.3.3). Raises BadRequest when empty."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else _text(name, text)
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else text_of(name, text)
 
 
 class _Slot(NamedTuple):
@@ -53,17 +61,17 @@ class _Slot(NamedTuple):
 _SLOTS: Mapping[str, _Slot] = {
     name: _Slot(place, {"rt": "rtv", "atrl": "m2m:atrl"}.get(name, name), convert, many)
     for place, convert, many, names in (
-        ("", _number, False, "rcn drt gstn"),
-        ("", _truth, False, "da sqi"),
+        ("", number_of, False, "rcn drt gstn"),
+        ("", truth_of, False, "da sqi"),
         ("", moment, False, "rp"),
-        ("rt", _number, False, "rt"),
-        ("pc", _text, True, "atrl"),
-        ("more", _text, True, "rids tids ltids tkns"),
-        ("more", _truth, False, "tqi asi auri"),
-        ("fc", _text, False, "crb cra ms us exb exa cfq lbq arp geom"),
-        ("fc", _number, False, "sts stb sza szb fu lim fo cfs lvl ofst ops gmty gsf"),
-        ("fc", _text, True, "lbl clbl palb cty smf"),
-        ("fc", _number, True, "ty chty pty"),
+        ("rt", number_of, False, "rt"),
+        ("pc", text_of, True, "atrl"),
+        ("more", text_of, True, "rids tids ltids tkns"),
+        ("more", truth_of, False, "tqi asi auri"),
+        ("fc", text_of, False, "crb cra ms us exb exa cfq lbq arp geom"),
+        ("fc", number_of, False, "sts stb sza szb fu lim fo cfs lvl ofst ops gmty gsf"),
+        ("fc", text_of, True, "lbl clbl palb cty smf"),
+        ("fc", number_of, True, "ty chty pty"),
     )
     for name in names.split()
 }
@@ -77,7 +85,7 @@ def read(pairs: Iterable[tuple[str, list[str]]]) -> dict[str, Any]:
     """
     found: dict[str, Any] = {}
     for key, texts in pairs:
-        name = f"the query parameter {key[:60]!r}"
+        name = f"the query parameter {quoted(key)}"
         slot = _SLOTS.get(key)
         if slot is None:
             _read_condition(key, texts, found)
@@ -96,7 +104,7 @@ def _read_condition(key: str, texts: list[str], found: dict[str, Any]) -> None:
     kind = _CONDITIONS.get(key[:2], "atr")
     short = key if kind == "atr" else key[2:]
     if not _SHORT_NAME(short) or key in _NEVER:
-        raise BadRequest(f"{key[:60]!r} is no query parameter and no short name of an attribute")
+        raise BadRequest(f"{quoted(key)} is no query parameter and no short name of an attribute")
     found.setdefault("fc", {}).setdefault(kind, {}).setdefault(short, []).extend(texts)
 
 

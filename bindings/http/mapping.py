@@ -6,6 +6,8 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
+from bindings import query
+from bindings.query import quoted
 from bindings.serialization import Media, choose, decode, encode, media_of
 from cse.codes import Operation, ResponseStatusCode
 from cse.errors import BadRequest, CSEError, NotAcceptable, OperationNotAllowed, TargetNotReachable, UnsupportedMediaType
@@ -45,39 +47,10 @@ _UNUSUAL_PATH = re.compile(r"[^!-$&-~]|//").search
 _NOT_IN_PATH = re.compile(r"[^A-Za-z0-9/._~!$&'()*+,;=:@-]").search
 _NOT_IN_SEGMENT = re.compile(r"[\x00-\x1f\x7f/]").search
 _BROKEN_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})").search
-_SHORT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}").fullmatch
-_TRUTHS = {"true": True, "1": True, "false": False, "0": False}
-
-
-def _text(name: str, text: str) -> str:
-    if not text:
-        raise BadRequest(f"{name} has an empty value")
-    return text
-
-
-def _number(name: str, text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
-        raise BadRequest(f"{name} is {_quoted(text)}, which is no whole number")
-    return int(text)
-
-
-def _truth(name: str, text: str) -> bool:
-    if text not in _TRUTHS:
-        raise BadRequest(f"{name} is {_quoted(text)}, neither true nor false")
-    return _TRUTHS[text]
-
-
-def _moment(name: str, text: str) -> str | int:
-    """Digits are milliseconds, anything else is a timestamp that the core reads (TS-0004 6.3.3, absRelTimestamp)."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else _text(name, text)
-
-
-def _quoted(text: str) -> str:
-    return repr(text) if len(text) <= 60 else repr(text[:60]) + "..."
 
 
 class _Slot(NamedTuple):
-    """Where a text goes: ``place`` is "" for a parameter of the request, ``fc`` or ``more``; ``separator`` is None for a single value."""
+    """Where a header goes: ``place`` is "" for a parameter of the request, else ``rt`` or ``more``; ``separator`` is None for a single value."""
 
     place: str
     name: str
@@ -85,45 +58,24 @@ class _Slot(NamedTuple):
     separator: str | None = None
 
 
-_QUERY: Mapping[str, _Slot] = {
-    name: _Slot(place, name, convert, separator)
-    for place, convert, separator, names in (
-        ("", _number, None, "rcn drt gstn"),
-        ("", _truth, None, "da sqi"),
-        ("", _moment, None, "rp"),
-        ("rt", _number, None, "rt"),
-        ("pc", _text, "+", "atrl"),
-        ("more", _text, "+", "rids tids ltids"),
-        ("more", _truth, None, "tqi asi auri"),
-        ("fc", _text, None, "crb cra ms us exb exa cfq lbq arp geom"),
-        ("fc", _number, None, "sts stb sza szb fu lim fo cfs lvl ofst ops gmty gsf"),
-        ("fc", _text, "+", "lbl clbl palb cty smf"),
-        ("fc", _number, "+", "ty chty pty"),
-    )
-    for name in names.split()
-}
-_CONDITIONS = {"c.": "catr", "p.": "patr"}
-_NEVER_QUERY = frozenset({"atr", "catr", "patr", "fc"})
-"""Filter criteria whose own names stand in no query: that of the attribute does."""
-
 _HEADERS: Mapping[str, _Slot] = {
-    "X-M2M-Origin": _Slot("", "fr", _text),
-    "X-M2M-RI": _Slot("", "rqi", _text),
-    "X-M2M-RVI": _Slot("", "rvi", _text),
-    "X-M2M-GID": _Slot("", "gid", _text),
-    "X-M2M-OT": _Slot("", "ot", _text),
-    "X-M2M-VSI": _Slot("", "vsi", _text),
-    "X-M2M-RET": _Slot("", "rqet", _moment),
-    "X-M2M-RST": _Slot("", "rset", _moment),
-    "X-M2M-OET": _Slot("", "oet", _moment),
-    "X-M2M-EC": _Slot("", "ec", _number),
-    "X-M2M-GTM": _Slot("", "grtm", _text, "+"),
-    "X-M2M-RTU": _Slot("rt", "nu", _text, "&"),
-    "X-M2M-AS": _Slot("more", "aus", _text, "+"),
-    "X-M2M-OMR": _Slot("more", "omr", _text, "+"),
-    "X-M2M-PRPI": _Slot("more", "ppi", _text),
-    "X-M2M-MSU": _Slot("more", "msu", _text),
-    "Authorization": _Slot("more", "tkns", _text, "+"),
+    "X-M2M-Origin": _Slot("", "fr", query.text_of),
+    "X-M2M-RI": _Slot("", "rqi", query.text_of),
+    "X-M2M-RVI": _Slot("", "rvi", query.text_of),
+    "X-M2M-GID": _Slot("", "gid", query.text_of),
+    "X-M2M-OT": _Slot("", "ot", query.text_of),
+    "X-M2M-VSI": _Slot("", "vsi", query.text_of),
+    "X-M2M-RET": _Slot("", "rqet", query.moment),
+    "X-M2M-RST": _Slot("", "rset", query.moment),
+    "X-M2M-OET": _Slot("", "oet", query.moment),
+    "X-M2M-EC": _Slot("", "ec", query.number_of),
+    "X-M2M-GTM": _Slot("", "grtm", query.text_of, "+"),
+    "X-M2M-RTU": _Slot("rt", "nu", query.text_of, "&"),
+    "X-M2M-AS": _Slot("more", "aus", query.text_of, "+"),
+    "X-M2M-OMR": _Slot("more", "omr", query.text_of, "+"),
+    "X-M2M-PRPI": _Slot("more", "ppi", query.text_of),
+    "X-M2M-MSU": _Slot("more", "msu", query.text_of),
+    "Authorization": _Slot("more", "tkns", query.text_of, "+"),
 }
 _HEADER_SLOTS = {spelling: (name, slot) for name, slot in (*_HEADERS.items(), ("Content-Type", None)) for spelling in (name, name.lower())}
 _TEXT_HEADERS = (("rqi", "X-M2M-RI"), ("rvi", "X-M2M-RVI"), ("fr", "X-M2M-Origin"), ("ot", "X-M2M-OT"), ("rset", "X-M2M-RST"), ("vsi", "X-M2M-VSI"))
@@ -139,7 +91,7 @@ def request(method: str, raw_path: str, query_string: str, headers: Mapping[str,
     """
     op = _OPERATIONS.get(method)
     if op is None:
-        raise OperationNotAllowed(f"the method {_quoted(method)} is no operation of oneM2M")
+        raise OperationNotAllowed(f"the method {quoted(method)} is no operation of oneM2M")
     content_type = ""
     found: dict[str, Any] = {}
     places: dict[str, dict[str, Any]] = {}
@@ -158,9 +110,9 @@ def request(method: str, raw_path: str, query_string: str, headers: Mapping[str,
         target = found if not slot.place else places.setdefault(slot.place, {})
         if slot.name in target:
             raise BadRequest(f"the header {name} occurs more than once")
-        target[slot.name] = value if slot.convert is _text and slot.separator is None else _header_value(name, slot, value)
+        target[slot.name] = value if slot.convert is query.text_of and slot.separator is None else _header_value(name, slot, value)
     if query_string:
-        _read_query(query_string, found, places)
+        _merge(query.read(_pairs(query_string)), found, places)
     media, ty = _content_type(content_type) if content_type else (None, None)
     if op is Operation.CREATE and ty is None:
         op = Operation.NOTIFY
@@ -171,7 +123,7 @@ def request(method: str, raw_path: str, query_string: str, headers: Mapping[str,
         if pc:
             raise BadRequest("atrl and a body exclude each other")
         if media is None:
-            raise UnsupportedMediaType(f"the media type {_quoted(content_type)} is not served" if content_type else "a body came without Content-Type")
+            raise UnsupportedMediaType(f"the media type {quoted(content_type)} is not served" if content_type else "a body came without Content-Type")
         pc = decode(body, media)
     if ty is not None:
         found["ty"] = ty
@@ -182,11 +134,20 @@ def request(method: str, raw_path: str, query_string: str, headers: Mapping[str,
     return Request(op=op, to=_address(raw_path), pc=pc, peer=peer, **found)
 
 
+def _merge(read: dict[str, Any], found: dict[str, Any], places: dict[str, dict[str, Any]]) -> None:
+    """Add what the query holds: parameters of the request, and parts of rt, more, fc and pc."""
+    for name, value in read.items():
+        if isinstance(value, dict):
+            places.setdefault(name, {}).update(value)
+        else:
+            found[name] = value
+
+
 def _check_utf8(name: str, value: str) -> None:
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise BadRequest(f"the header {name} is not valid UTF-8: {_quoted(value)}") from error
+        raise BadRequest(f"the header {name} is not valid UTF-8: {quoted(value)}") from error
 
 
 def _header_value(name: str, slot: _Slot, value: str) -> Any:
@@ -210,18 +171,18 @@ def _content_type(text: str) -> tuple[Media | None, int | None]:
         if name.strip().lower() == "ty":
             if ty is not None:
                 raise BadRequest("Content-Type has ty more than once")
-            ty = _number("ty in Content-Type", value.strip().strip('"'))
+            ty = query.number_of("ty in Content-Type", value.strip().strip('"'))
     return media_of(text), ty
 
 
 def _address(raw_path: str) -> str:
     """Give the To of a path: /X is CSE-relative, /~/CSE/X SP-relative, /_/FQDN/CSE/X absolute (TS-0009 6.2.2)."""
     if raw_path[:1] != "/":
-        raise BadRequest(f"the path {_quoted(raw_path)} does not start with a slash")
+        raise BadRequest(f"the path {quoted(raw_path)} does not start with a slash")
     path = raw_path[1:-1] if raw_path[-1] == "/" else raw_path[1:]
     if _UNUSUAL_PATH(raw_path):
         if "//" in raw_path:
-            raise BadRequest(f"the path {_quoted(raw_path)} has an empty segment")
+            raise BadRequest(f"the path {quoted(raw_path)} has an empty segment")
         path = "/".join([_segment(segment) for segment in path.split("/")])
     if path[:1] == "~" and path[1:2] in ("", "/"):
         path = path[1:]
@@ -230,14 +191,14 @@ def _address(raw_path: str) -> str:
     else:
         return path
     if not path.strip("/"):
-        raise BadRequest(f"the path {_quoted(raw_path)} names no CSE")
+        raise BadRequest(f"the path {quoted(raw_path)} names no CSE")
     return path
 
 
 def _segment(raw: str) -> str:
     segment = _decoded("the path", raw)
     if _NOT_IN_SEGMENT(segment):
-        raise BadRequest(f"the path segment {_quoted(segment)} has a slash or control character in it")
+        raise BadRequest(f"the path segment {quoted(segment)} has a slash or control character in it")
     return segment
 
 
@@ -245,43 +206,24 @@ def _decoded(name: str, raw: str) -> str:
     if "%" not in raw and raw.isascii():
         return raw
     if _BROKEN_ESCAPE(raw):
-        raise BadRequest(f"{name} has a % without two hexadecimal digits behind it: {_quoted(raw)}")
+        raise BadRequest(f"{name} has a % without two hexadecimal digits behind it: {quoted(raw)}")
     try:
         return unquote_to_bytes(raw.encode("utf-8", "surrogateescape")).decode()
     except UnicodeDecodeError as error:
-        raise BadRequest(f"{name} is not valid UTF-8: {_quoted(raw)}") from error
+        raise BadRequest(f"{name} is not valid UTF-8: {quoted(raw)}") from error
 
 
-def _read_query(query_string: str, found: dict[str, Any], places: dict[str, dict[str, Any]]) -> None:
-    """Add the parameters of a query: to ``found`` those of the request itself, to ``places`` those of fc, more, rt and pc."""
+def _pairs(query_string: str) -> Iterable[tuple[str, list[str]]]:
+    """Split a query into keys and the values that ``+`` joins; only then the percent-encoding is undone, so that %2B is a plus."""
     for piece in query_string.split("&"):
         if not piece:
             continue
         raw_key, equals, raw = piece.partition("=")
         key = _decoded("the name of a query parameter", raw_key)
-        name = f"the query parameter {_quoted(key)}"
+        name = f"the query parameter {quoted(key)}"
         if not equals:
             raise BadRequest(f"{name} has no value")
-        slot = _QUERY.get(key)
-        if slot is None:
-            _read_condition(key, [_decoded(name, part) for part in raw.split("+")], places)
-            continue
-        target = found if not slot.place else places.setdefault(slot.place, {})
-        short = {"rt": "rtv", "atrl": "m2m:atrl"}.get(key, key)
-        if slot.separator is not None:
-            target.setdefault(short, []).extend(slot.convert(name, _decoded(name, part)) for part in raw.split("+"))
-        elif short in target:
-            raise BadRequest(f"{name} occurs more than once")
-        else:
-            target[short] = slot.convert(name, _decoded(name, raw))
-
-
-def _read_condition(key: str, values: list[str], places: dict[str, dict[str, Any]]) -> None:
-    kind = _CONDITIONS.get(key[:2], "atr")
-    short = key if kind == "atr" else key[2:]
-    if not _SHORT_NAME(short) or key in _NEVER_QUERY:
-        raise BadRequest(f"{_quoted(key)} is no query parameter and no short name of an attribute")
-    places.setdefault("fc", {}).setdefault(kind, {}).setdefault(short, []).extend(values)
+        yield key, [_decoded(name, part) for part in raw.split("+")]
 
 
 def accepted(headers: Mapping[str, str]) -> Media:
@@ -291,7 +233,7 @@ def accepted(headers: Mapping[str, str]) -> Media:
     default = (media_of(content_type) if content_type else None) or Media.JSON
     media = choose(accept, default)
     if media is None:
-        raise NotAcceptable(f"none of the media types in Accept can be served: {_quoted(accept or '')}")
+        raise NotAcceptable(f"none of the media types in Accept can be served: {quoted(accept or '')}")
     return media
 
 
@@ -360,19 +302,19 @@ def outgoing(request: Request, url: str) -> Outgoing:
     """
     target, media = _point_of_access(url)
     base, _, extra = target.partition("?")
-    query = list(_written_query(request))
+    fields = [f"{quote(key)}={'+'.join([quote(text, safe='*/:,;@()') for text in texts])}" for key, texts in query.write(request)]
     if request.op is not Operation.NOTIFY or "://" not in request.to:
         base = base.rstrip("/") + path_of(request.to)
-    joined = "&".join([*([extra] if extra else []), *query])
+    joined = "&".join([*([extra] if extra else []), *fields])
     headers = {"Accept": media.value}
     for name, slot in _HEADERS.items():
         value = request.more.get(slot.name) if slot.place == "more" else (request.rt or {}).get("nu") if slot.place == "rt" else getattr(request, slot.name)
         if value is not None:
-            text = _one_text(value) if slot.separator is None else slot.separator.join([str(part) for part in value])
+            text = query.one_text(value) if slot.separator is None else slot.separator.join([str(part) for part in value])
             if not text.isprintable():
-                raise BadRequest(f"{slot.name} cannot be sent as an HTTP header: {_quoted(text)}")
+                raise BadRequest(f"{slot.name} cannot be sent as an HTTP header: {quoted(text)}")
             headers[name] = text
-    body = b"" if request.pc is None or _attribute_list(request) else encode(request.pc, media)
+    body = b"" if request.pc is None or query.attribute_list(request) else encode(request.pc, media)
     if body or request.ty is not None:
         headers["Content-Type"] = media.value if request.ty is None else f"{media.value};ty={int(request.ty)}"
     return Outgoing(_METHODS[request.op], f"{base}?{joined}" if joined else base, headers, body)
@@ -387,52 +329,10 @@ def _point_of_access(url: str) -> tuple[str, Media]:
         parts = urlsplit(target)
         valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError as error:
-        raise TargetNotReachable(f"{_quoted(url)} is no URL: {error}") from error
+        raise TargetNotReachable(f"{quoted(url)} is no URL: {error}") from error
     if not valid or not target.isprintable() or " " in target:
-        raise TargetNotReachable(f"{_quoted(url)} is no URL of an HTTP server")
+        raise TargetNotReachable(f"{quoted(url)} is no URL of an HTTP server")
     return target, media or Media.JSON
-
-
-def _attribute_list(request: Request) -> list[str] | None:
-    """Give the names of a partial RETRIEVE, which stand in the query."""
-    return list(request.pc["m2m:atrl"]) if request.op is Operation.RETRIEVE and isinstance(request.pc, Mapping) and list(request.pc) == ["m2m:atrl"] else None
-
-
-def _written_query(request: Request) -> Iterable[str]:
-    for name, slot in _QUERY.items():
-        if slot.place == "fc":
-            continue
-        value = (
-            (request.rt or {}).get("rtv")
-            if slot.place == "rt"
-            else _attribute_list(request)
-            if slot.place == "pc"
-            else request.more.get(name)
-            if slot.place == "more"
-            else getattr(request, name)
-        )
-        if value is not None:
-            yield _field(name, value)
-    for name, value in (request.fc or {}).items():
-        if name in ("atr", "catr", "patr"):
-            prefix = "" if name == "atr" else name[0] + "."
-            for short, values in value.items():
-                yield _field(prefix + short, values)
-        elif name in _QUERY and _QUERY[name].place == "fc":
-            yield _field(name, value)
-        else:
-            raise BadRequest(f"the filter criterion {_quoted(name)} has no HTTP form")
-
-
-def _field(name: str, value: Any) -> str:
-    values = value if isinstance(value, (list, tuple)) else (value,)
-    return f"{quote(name)}={'+'.join([quote(_one_text(part), safe='*/:,;@()') for part in values])}"
-
-
-def _one_text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value if isinstance(value, str) else str(int(value) if isinstance(value, int) else value)
 
 
 def incoming(status: int, headers: Mapping[str, str], body: bytes) -> Response:
@@ -445,7 +345,7 @@ def incoming(status: int, headers: Mapping[str, str], body: bytes) -> Response:
         return _plain_answer(status)
     rsc = _CODES.get(code.strip())
     if rsc is None:
-        raise BadRequest(f"the answer has an unknown response status code {_quoted(code)}")
+        raise BadRequest(f"the answer has an unknown response status code {quoted(code)}")
     found: dict[str, Any] = {}
     for name, header in _TEXT_HEADERS:
         if text := headers.get(header):
@@ -453,13 +353,13 @@ def incoming(status: int, headers: Mapping[str, str], body: bytes) -> Response:
             found[name] = text
     for name, header in _NUMBER_HEADERS:
         if text := headers.get(header):
-            found[name] = _number(f"the header {header} of the answer", text)
+            found[name] = query.number_of(f"the header {header} of the answer", text)
     pc = None
     if body:
         content_type = headers.get("Content-Type", "")
         media = media_of(content_type)
         if media is None:
-            raise BadRequest(f"the answer has content of the media type {_quoted(content_type)}, which is not served")
+            raise BadRequest(f"the answer has content of the media type {quoted(content_type)}, which is not served")
         pc = decode(body, media)
     return Response(rsc, pc=pc, **found)
 
