@@ -97,13 +97,15 @@ class Courier:
         self._closing = False
 
     async def load(self) -> None:
-        """Take up what an earlier process left in the outbox."""
+        """Take up what an earlier process left in the outbox. Deliveries begin when all of it was looked at: none may run ahead of the looking."""
         self._loading, after = True, 0
         while page := self._reader.notices(after, PAGE):
             self._take(page)
             after = page[-1].id
             await asyncio.sleep(0)
         self._loading = False
+        for line in self._lines.values():
+            self._begin(line)
 
     def offer(self, notices: Sequence[Notice]) -> None:
         """Take notices that were just committed, in order of their id."""
@@ -144,12 +146,16 @@ class Courier:
             line = self._lines.get(notice.target)
             if line is None:
                 line = self._lines[notice.target] = _Line(notice.target, notice.id - 1)
-                line.task = asyncio.get_running_loop().create_task(self._run(line))
+                if not self._loading:
+                    self._begin(line)
             if line.more or len(line.queue) >= self._policy.memory:
                 line.more = True
             else:
                 line.queue.append(notice)
                 line.last = notice.id
+
+    def _begin(self, line: _Line) -> None:
+        line.task = asyncio.get_running_loop().create_task(self._run(line))
 
     async def _run(self, line: _Line) -> None:
         """Deliver to one target until nothing is left for it."""

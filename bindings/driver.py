@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 from bindings.ports import Sender
 from cse.codes import ResponseStatusCode as RSC
 from cse.errors import CSEError, InternalServerError, RequestTimeout, TargetNotReachable
-from cse.primitives import Ask, Call, Notice, Request, Response, Steps, Turn
+from cse.primitives import Ask, Call, Hold, Notice, Request, Response, Steps, Turn
 from cse.storage import Store, StoreError
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class Core(Protocol):
 class _Job:
     """A generator on its way: its request (None for work of this process), who waits for it, and what is to happen after the commit."""
 
-    __slots__ = ("ask", "ended", "future", "request", "result", "steps")
+    __slots__ = ("ask", "ended", "future", "holding", "request", "result", "steps")
 
     def __init__(self, steps: Generator[Any, tuple[Response, ...], Any], request: Request | None) -> None:
         self.steps = steps
@@ -42,6 +42,7 @@ class _Job:
         self.future: asyncio.Future[Any] | None = None
         self.result: Any = None
         self.ended = False
+        self.holding = ""
         self.ask: Ask | None = None
 
 
@@ -77,6 +78,7 @@ class Driver:
         self._batch: list[_Job] = []
         self._syncing: list[_Job] = []
         self._queue: deque[_Job] = deque()
+        self._holds: dict[str, deque[_Job]] = {}
         self._committing = False
         self._scheduled = False
         self._held = 0
@@ -191,7 +193,10 @@ class Driver:
             await asyncio.to_thread(self._thread.join)
 
     def _start(self, job: _Job, effect: Any) -> Any:
-        if self._granted(job, effect, False):
+        if isinstance(effect, Hold):
+            if self._taken(job, effect.key):
+                self._step(job, (), False)
+        elif self._granted(job, effect, False):
             self._step(job, (), True)
         if job.ended:
             return job.result
@@ -209,9 +214,14 @@ class Driver:
             except Exception as error:
                 job.result = error if job.request is None else self._refusal(job.request, error)
             else:
+                value = ()
+                if isinstance(effect, Hold):
+                    if self._taken(job, effect.key):
+                        continue
+                    return
                 if not self._granted(job, effect, wrote):
                     return
-                value, wrote = (), True
+                wrote = True
                 continue
             if wrote and self._store.pending:
                 self._join(job)
@@ -232,6 +242,28 @@ class Driver:
             self._ask(job, effect)
         return False
 
+    def _taken(self, job: _Job, key: str) -> bool:
+        """Let a job hold a key, or wait for it. One that holds another does not wait: two of them could wait for each other for ever."""
+        waiting = self._holds.get(key)
+        if waiting is None:
+            if not job.holding:
+                self._holds[key] = deque()
+                job.holding = key
+            return True
+        if job.holding:
+            return True
+        waiting.append(job)
+        return False
+
+    def _release(self, key: str) -> None:
+        waiting = self._holds[key]
+        if waiting:
+            job = waiting.popleft()
+            job.holding = key
+            self._loop.call_soon(self._step, job, (), False)
+        else:
+            del self._holds[key]
+
     def _join(self, job: _Job) -> None:
         self._batch.append(job)
         if not self._scheduled:
@@ -240,6 +272,8 @@ class Driver:
 
     def _resolve(self, job: _Job) -> None:
         job.ended = True
+        if job.holding:
+            self._release(job.holding)
         if job.future is None:
             return
         self._open -= 1

@@ -120,21 +120,24 @@ class Access:
 
         A virtual resource is judged as its parent: give that as ``target``.
         """
-        fr = request.fr
-        if fr == self._admin and fr:
-            return True
-        # the short way for the AE that made the resource, when it gives its stem; CSEs begin with a slash and go the long way
-        if fr == target.originator and fr and fr[0] != "/" and _unruled(target.attributes) and self._has_acpi(target.ty):
+        if self._evident(request.fr, target):
             return True
         for _ in self._grants(reader, request, int(operation), target, child):
             return True
         return False
 
+    def _evident(self, fr: str | None, target: Record) -> bool:
+        """Tell whether everything is granted at a glance: to the admin, and to the AE that made the resource when it gives its stem."""
+        if not fr:
+            return False
+        # CSEs begin with a slash and go the long way
+        return fr == self._admin or (fr == target.originator and fr[0] != "/" and _unruled(target.attributes) and self._has_acpi(target.ty))
+
     def attributes(self, reader: Reader, request: Request, operation: int, target: Record) -> frozenset[str] | None:
         """Give the attributes (short names) that the originator may retrieve or update: None for all, an empty set without any privilege (rule: aca)."""
-        granted: frozenset[str] = frozenset()
-        if request.fr == self._admin and request.fr:
+        if self._evident(request.fr, target):
             return None
+        granted: frozenset[str] = frozenset()
         for attributes in self._grants(reader, request, int(operation), target, None):
             if attributes is None:
                 return None

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 
+from msgspec.structs import replace
+
 from cse import expiry, notify, operations, results
 from cse.access import Access
 from cse.address import Address, locate, parse
@@ -187,13 +189,18 @@ class CSE:
     def _dispatch(self, request: Request) -> Steps:
         self._check(request)
         address = self.parse(request.to)
+        segments = address.segments
         if not address.local:
-            return (yield from forward(self, request, address))
-        found = locate(self.reader, address.segments, self.base, self.settings.cse_name, self._names)
+            if not address.stem or self.reader.get(address.stem) is None:
+                return (yield from forward(self, request, address))
+            segments = (address.stem,)
+        found = locate(self.reader, segments, self.base, self.settings.cse_name, self._names)
         if found is None or self.expired(found.record):
             raise NotFound(f"{request.to} does not exist")
         target = found.record
         if found.virtual:
+            if address.attribute is not None:
+                request = replace(request, pc={"m2m:atrl": [address.attribute]})
             return (yield from self._virtual[target.ty][found.virtual](self, request, target, "/".join(found.rest)))
         if request.op == Operation.RETRIEVE:
             return (yield from operations.retrieve(self, request, target, address.attribute))
@@ -243,10 +250,8 @@ class CSE:
         if request.rvi not in self.settings.supported_releases:
             said = f"release version {request.rvi!r} is" if request.rvi else "a request without release version indicator (rvi) is of release 1, which is"
             raise ReleaseVersionNotSupported(f"{said} not supported; supported are {', '.join(self.settings.supported_releases)}")
-        if creating:
-            self._check_type(request.ty)
-        elif request.ty is not None:
-            raise BadRequest("the resource type (ty) may only be given in a CREATE")
+        if creating != (request.ty is not None):
+            raise BadRequest("a CREATE needs the resource type (ty)" if creating else "the resource type (ty) may only be given in a CREATE")
         if request.rcn is not None and request.rcn not in results.ALLOWED[request.op]:
             raise BadRequest(f"rcn {request.rcn} is not allowed for {request.op.name}")
         if request.fc is not None:
@@ -257,16 +262,6 @@ class CSE:
             raise BadRequest(f"drt {request.drt} is not allowed here: 1 or 2, in a RETRIEVE")
         if "#" in request.to and request.op != Operation.RETRIEVE:
             raise BadRequest(f"to {request.to!r} names an attribute, which only a RETRIEVE may")
-
-    def _check_type(self, ty: int | None) -> None:
-        if ty is None:
-            raise BadRequest("a CREATE needs the resource type (ty)")
-        if self.registry.get(ty) is None:
-            try:
-                name = ResourceTypeID(ty).name
-            except ValueError:
-                raise BadRequest(f"there is no resource type {ty}") from None
-            raise NotImplementedByCSE(f"resource type {ty} ({name}) is not implemented")
 
     def _check_filter(self, request: Request) -> None:
         if request.op in (Operation.CREATE, Operation.NOTIFY):

@@ -13,6 +13,7 @@ from cse.datatypes import timestamp
 from cse.errors import (
     BadRequest,
     Conflict,
+    CSEError,
     DiscoveryDeniedByIpe,
     InvalidChildResourceType,
     NotFound,
@@ -56,16 +57,19 @@ def create(host: Host, request: Request, target: Record) -> Steps:
     """Create a child of ``target`` (TS-0004 7.3.3.3, 7.3.3.5): authorise, validate, prepare, and do it all again in the transaction that writes."""
     kind = host.type_named(request.ty or 0)
     if kind is None:
-        raise NotImplementedByCSE(f"resource type {request.ty} is not implemented")
+        raise _unknown(request.ty or 0)
     prepared: Any = None
     if kind.prepare_create is not None:
-        given = _check_create(host, host.reader, request, target, kind)
+        given, _ = _check_create(host, host.reader, request, target, kind)
         prepared = yield from kind.prepare_create(host, request, target, given)
     yield Turn.WRITE
     with host.write(request) as change:
         transaction = change.transaction
         parent = _current(transaction, target)
-        given = _check_create(host, transaction, request, parent, kind)
+        given, expired = _check_create(host, transaction, request, parent, kind)
+        if expired is not None:
+            change.remove(expired)
+            parent = _current(transaction, parent)
         record = _created(host, change, kind, parent, given, prepared)
         change.insert(record, parent)
         subscriptions = transaction.subscriptions(parent.ri)
@@ -75,8 +79,15 @@ def create(host: Host, request: Request, target: Record) -> Steps:
     return answer(request, RSC.CREATED, results.created(host, request, record, given))
 
 
-def _check_create(host: Host, reader: Reader, request: Request, parent: Record, kind: ResourceType) -> dict[str, Any]:
-    """Check privilege, place and representation of a CREATE, in that order, and give the attributes."""
+def _unknown(ty: int) -> CSEError:
+    try:
+        return NotImplementedByCSE(f"resource type {ty} ({ResourceTypeID(ty).name}) is not implemented")
+    except ValueError:
+        return BadRequest(f"there is no resource type {ty}")
+
+
+def _check_create(host: Host, reader: Reader, request: Request, parent: Record, kind: ResourceType) -> tuple[dict[str, Any], Record | None]:
+    """Check privilege, place and representation of a CREATE, in that order; give the attributes, and what has the name though it has expired."""
     allowed = kind.authorize(host, reader, request, parent) if kind.authorize is not None else host.may(reader, request, Right.CREATE, parent, kind.ty)
     if not allowed:
         raise OriginatorHasNoPrivilege(f"{request.fr or 'nobody'} has no CREATE privilege for {kind.name} on {parent.path}")
@@ -90,15 +101,17 @@ def _check_create(host: Host, reader: Reader, request: Request, parent: Record, 
     given = host.checker(kind).create(request.pc)
     if "acpi" in given:
         _check_policies(host, reader, given["acpi"])
+    taken = None
     name = given.get("rn")
     if name is not None:
         if len(name) > host.settings.max_name_length:
             raise BadRequest(f"the resource name {name[:40]!r}... has {len(name)} characters, at most {host.settings.max_name_length} are allowed")
         if name in host.type_of(parent).virtual:
             raise Conflict(f"the name {name!r} is reserved below {parent.path}")
-        if reader.child(parent.ri, name) is not None:
+        taken = reader.child(parent.ri, name)
+        if taken is not None and not host.expired(taken):
             raise Conflict(f"{parent.path} has a child called {name!r} already")
-    return given
+    return given, taken
 
 
 def _check_policies(host: Host, reader: Reader, policies: list[str]) -> None:
@@ -165,18 +178,18 @@ def retrieve(host: Host, request: Request, target: Record, attribute: str | None
     require(host, reader, request, Right.RETRIEVE, target)
     if results.hidden(host, reader, target):
         raise OperationNotAllowed(f"{target.path} cannot be retrieved: its container has disableRetrieval")
-    if rcn == ResultContent.PERMISSIONS:
-        return answer(request, RSC.OK, {host.type_of(target).short: {"acop": _permissions(host, reader, request, target)}})
     if rcn not in _PLAIN and not whole:
         raise BadRequest(f"rcn {rcn} needs " + ("filterUsage 1" if rcn == ResultContent.DISCOVERY_RESULT_REFERENCES else f"another target than {target.path}"))
     only = _wanted(host, reader, request, target, attribute)
+    if rcn == ResultContent.PERMISSIONS:
+        return answer(request, RSC.OK, {host.type_of(target).short: {"acop": _permissions(host, reader, request, target)}})
     response = _found(request, results.tree(host, reader, request, target)) if whole else answer(request, RSC.OK, results.wrapped(host, target, only))
-    if _counts(host, reader, target, rcn, response):
-        yield from _count_read(host, request, target, whole)
+    if _counts(host, reader, target):
+        return (yield from _count_read(host, request, target, whole, only, response))
     return response
 
 
-_PLAIN = frozenset({None, ResultContent.ATTRIBUTES})
+_PLAIN = frozenset({None, ResultContent.ATTRIBUTES, ResultContent.PERMISSIONS})
 
 
 def _found(request: Request, result: Result) -> Response:
@@ -196,10 +209,8 @@ def _permissions(host: Host, reader: Reader, request: Request, target: Record) -
 
 def _wanted(host: Host, reader: Reader, request: Request, target: Record, attribute: str | None) -> frozenset[str] | None:
     """Give the attributes to be shown: those asked for, of those the policies grant; None for all."""
-    only = results.selected(request)
+    only = results.selected(request, attribute)
     kind = host.type_of(target)
-    if attribute is not None:
-        only = frozenset({attribute})
     if only is not None:
         if unknown := sorted(only - kind.names):
             raise BadRequest(f"{kind.short} has no attribute {unknown[0]!r}")
@@ -211,7 +222,7 @@ def _wanted(host: Host, reader: Reader, request: Request, target: Record, attrib
     return granted if only is None else only & granted
 
 
-def _counts(host: Host, reader: Reader, target: Record, rcn: int | None, response: Response) -> bool:
+def _counts(host: Host, reader: Reader, target: Record) -> bool:
     """Tell whether this RETRIEVE changes something: the resource itself, or that subscribers hear of it."""
     test = host.type_of(target).counts_reads
     if test is not None and test(target):
@@ -220,7 +231,7 @@ def _counts(host: Host, reader: Reader, target: Record, rcn: int | None, respons
     return bool(subscriptions) and any(notify.counts_reads(found) for found in subscriptions)
 
 
-def _count_read(host: Host, request: Request, target: Record, whole: bool) -> Steps:
+def _count_read(host: Host, request: Request, target: Record, whole: bool, only: frozenset[str] | None, response: Response) -> Steps:
     yield Turn.WRITE
     with host.write(request) as change:
         current = _current(change.transaction, target)
@@ -231,8 +242,9 @@ def _count_read(host: Host, request: Request, target: Record, whole: bool) -> St
             if whole:
                 notify.read_empty(change, current, subscriptions)
         if on_read is not None:
-            on_read(change, current)
-    return answer(request, RSC.OK)
+            current = on_read(change, current)
+            response = response if whole else answer(request, RSC.OK, results.wrapped(host, current, only))
+    return response
 
 
 def _ask_proxy(host: Host, request: Request, target: Record) -> Steps:

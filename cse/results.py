@@ -93,7 +93,9 @@ def tree(host: Host, reader: Reader, request: Request, target: Record) -> Result
     test = compile_conditions(criteria)
     first = criteria.get("ofst", 1) - 1
     most = min(criteria.get("lim", host.settings.discovery_limit), host.settings.discovery_limit)
-    root: dict[str, Any] = representation(host, target) if rcn in _WITH_ATTRIBUTES else {}
+    root: dict[str, Any] = {}
+    if rcn in _WITH_ATTRIBUTES:
+        root = representation(host, target, host.granted_attributes(reader, request, Right.RETRIEVE, target))
     references: list[dict[str, Any]] = []
     shown: dict[str, dict[str, Any]] = {target.ri: root}
     counted, cut = 0, False
@@ -109,7 +111,7 @@ def tree(host: Host, reader: Reader, request: Request, target: Record) -> Result
         if rcn in _REFERENCES:
             references.append(reference(host, request, record))
             continue
-        shown[record.ri] = attributes = representation(host, record)
+        shown[record.ri] = attributes = representation(host, record, host.granted_attributes(reader, request, Right.RETRIEVE, record))
         nearest = next(shown[ri] for ri in reversed(above) if ri in shown)
         nearest.setdefault(host.type_of(record).short, []).append(attributes)
     pc: Any
@@ -153,13 +155,15 @@ def reference(host: Host, request: Request, record: Record) -> dict[str, Any]:
     return found if special is None else {**found, "spty": special}
 
 
-def selected(request: Request) -> frozenset[str] | None:
-    """Give the attributes that a partial RETRIEVE asks for (``pc`` = attributeList), None when it asks for all. Raises BadRequest."""
-    if request.pc is None:
+def selected(request: Request, attribute: str | None = None) -> frozenset[str] | None:
+    """Give the attributes that a partial RETRIEVE asks for: ``attribute`` from its ``to``, or ``pc`` = attributeList; None for all. Raises BadRequest."""
+    if request.pc is None and attribute is None:
         return None
-    names = request.pc.get("m2m:atrl") if isinstance(request.pc, Mapping) and len(request.pc) == 1 else None
+    names: Any = [attribute]
+    if attribute is None:
+        names = request.pc.get("m2m:atrl") if isinstance(request.pc, Mapping) and len(request.pc) == 1 else None
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         raise BadRequest('the content of a RETRIEVE must be an attribute list such as {"m2m:atrl": ["lbl"]}')
     if request.rcn not in (None, ResultContent.ATTRIBUTES, ResultContent.ORIGINAL_RESOURCE):
-        raise BadRequest(f"rcn {request.rcn} cannot be combined with a list of attributes")
+        raise BadRequest(f"rcn {request.rcn} cannot be combined with a choice of attributes")
     return frozenset(names)

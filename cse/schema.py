@@ -276,8 +276,8 @@ class ResourceType:
     """(change, parent as it is in the transaction, new child) after a child was inserted."""
     on_child_gone: Callable[[Change, Record, Record], None] | None = None
     """(change, parent, child) after a direct child was deleted."""
-    on_read: Callable[[Change, Record], None] | None = None
-    """(change, resource) in a write transaction of its own after a RETRIEVE for which ``counts_reads`` is true."""
+    on_read: Callable[[Change, Record], Record] | None = None
+    """(change, resource) in a write transaction of its own, for a RETRIEVE for which ``counts_reads`` is true; gives the resource as it is to be shown."""
     counts_reads: Callable[[Record], bool] | None = None
     """(resource): whether a RETRIEVE changes it."""
     hidden: Callable[[Reader, Record], bool] | None = None

@@ -28,7 +28,15 @@ def fit(change: Change, draft: dict[str, Any], parent: Record, size: int) -> Non
     draft["cs"] = size
     draft["st"] = limits["st"] + 1
     if "mia" in limits:
-        draft["et"] = min(draft["et"], timestamp(change.seconds + limits["mia"]))
+        draft["et"] = min(draft["et"], _outlived(change.seconds, limits["mia"]))
+
+
+def _outlived(created: float, age: int) -> str:
+    """Give the timestamp at which an instance reaches maxInstanceAge (seconds), the last one that can be written when it never does."""
+    return timestamp(min(created + age, _LAST))
+
+
+_LAST = seconds_of("99991231T235959")
 
 
 def added(change: Change, parent: Record, child: Record) -> None:
@@ -62,7 +70,7 @@ def limit(change: Change, before: Record, after: Record, ty: int) -> None:
     count, size = new["cni"], new["cbs"]
     if "mia" in new and new["mia"] != old.get("mia"):
         for instance in list(change.transaction.children(after.ri, frozenset({ty}))):
-            until = timestamp(seconds_of(instance.attributes["ct"]) + new["mia"])
+            until = _outlived(seconds_of(instance.attributes["ct"]), new["mia"])
             if until <= change.time:
                 change.evict(instance)
                 count, size = count - 1, size - instance.attributes["cs"]

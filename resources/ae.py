@@ -3,7 +3,7 @@
 from typing import Any
 
 from cse.address import sp_relative
-from cse.codes import AERegistrationStatus
+from cse.codes import AERegistrationStatus, ResourceTypeID
 from cse.criteria import text_test
 from cse.datatypes import (
     ANY_URI,
@@ -30,22 +30,34 @@ from resources._common import ANNOUNCEABLE, CONSULTED, CUSTODIAN, EXPIRES, LABEL
 
 
 def _authorize(host: Host, reader: Reader, request: Request, parent: Record) -> bool:
-    """Registration has rules of its own in the place of the policies of the CSEBase (TS-0001 10.2.2.2)."""
+    """Registration has rules of its own in the place of the policies of the CSEBase (TS-0001 10.2.2.2): an AE that may, and that is not registered yet."""
+    if parent.ty != ResourceTypeID.CSE_BASE:
+        return True  # refused as a child type
+    stem = _stem(host, request)
+    if not stem or not text_test(host.settings.allowed_ae_originators)(stem):
+        raise AppRuleValidationFailed(f"the originator {request.fr!r} may not register here")
+    known = reader.get(stem)
+    if known is not None and not host.expired(known):
+        raise OriginatorHasAlreadyRegistered(f"{stem} is registered already")
     return True
+
+
+def _stem(host: Host, request: Request) -> str:
+    """Give the AE-ID stem that the originator brings, ``C`` or ``S`` when it asks for one, "" when it is no AE of this CSE (TS-0001 7.1.3)."""
+    settings = host.settings
+    brought = sp_relative(request.fr or settings.default_ae_stem, settings.cse_id, settings.sp_id)
+    stem = brought.rpartition("/")[2]
+    return stem if brought == sp_relative(stem, settings.cse_id) else ""
 
 
 def _identify(change: Change, draft: dict[str, Any], _: Any) -> str:
     """Give the AE-ID stem (TS-0004 7.4.5.2.1): the one the originator brings, or a fresh one for none, ``C`` or ``S``."""
-    settings = change.host.settings
-    brought = sp_relative(change.request.fr or settings.default_ae_stem, settings.cse_id, settings.sp_id)
-    stem = brought.rpartition("/")[2]
-    own = brought in (f"{settings.cse_id}/{stem}", f"/{stem}")
-    if not own or not text_test(settings.allowed_ae_originators)(stem):
-        raise AppRuleValidationFailed(f"the originator {change.request.fr!r} may not register here")
+    stem = _stem(change.host, change.request)
     if stem in ("C", "S"):
         return change.transaction.identify(stem, change.host.settings.cse_id.removeprefix("/"), TYPE.ty)
-    if change.transaction.get(stem) is not None:
-        raise OriginatorHasAlreadyRegistered(f"{stem} is registered already")
+    expired = change.transaction.get(stem)
+    if expired is not None:
+        change.remove(expired)
     return stem
 
 

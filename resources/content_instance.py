@@ -18,13 +18,15 @@ def _counts_reads(record: Record) -> bool:
     return "dcnt" in record.attributes
 
 
-def _on_read(change: Change, record: Record) -> None:
-    """Count a RETRIEVE down; at none left the instance goes (deletionCnt, R4)."""
+def _on_read(change: Change, record: Record) -> Record:
+    """Count a RETRIEVE down and show what is left; at none left the instance goes, shown once more as it was, since zero is no deletionCnt (R4)."""
     left = record.attributes["dcnt"] - 1
-    if left:
-        change.replace(record.with_attributes({"dcnt": left}))
-    else:
+    if not left:
         change.remove(record)
+        return record
+    counted = record.with_attributes({"dcnt": left})
+    change.replace(counted)
+    return counted
 
 
 TYPE = ResourceType(

@@ -18,8 +18,8 @@ from bindings.http.client import HttpSender
 from bindings.http.server import serve
 from cse.codes import Operation
 from cse.codes import ResponseStatusCode as RSC
-from cse.primitives import Notice, Request, Response, Steps, Turn
-from cse.storage import StoreError
+from cse.primitives import Call, Notice, Request, Response, Steps, Turn
+from cse.storage import StoreError, commit
 from cse.storage.memory import MemoryStore
 
 QUICK = Policy(first_retry=0.01, longest_retry=0.02, timeout=5.0, settle_delay=0.001)
@@ -265,6 +265,31 @@ async def test_what_an_earlier_process_left_is_delivered_first(target: Target, d
         await post.put("n3", to="Cae")
         await post.until(n1=True, n2=True, n3=True)
     assert target.names == ["n1", "n2", "n3"]
+
+
+async def test_a_large_outbox_is_delivered_once_each_however_fast_the_targets_are() -> None:
+    outbox, sent = Outbox(), list[tuple[str, str | None]]()
+    with outbox.store.transaction() as transaction:
+        for number in range(2500):
+            transaction.enqueue(Notice(f"http://{number % 3}/", f"n{number}", "/id-in", {"m2m:sgn": {}}, created=time.time()))
+    commit(outbox.store)
+
+    async def send(call: Call, _: float) -> Response:
+        sent.append((call.request.to, call.request.rqi))
+        return Response(RSC.OK, call.request.rqi)
+
+    async def settle(outcomes: Sequence[tuple[Notice, bool]]) -> bool:
+        outbox.settle(outcomes)
+        commit(outbox.store)
+        return True
+
+    courier = Courier(outbox.store, route=outbox.route, send=send, settle=settle, policy=QUICK, release="4", clock=time.time, random=lambda: 0.5)
+    await courier.load()
+    await courier.close(20)
+    assert len(sent) == len(set(sent))
+    assert outbox.store.notices() == []
+    for target in range(3):
+        assert [name for to, name in sent if to == f"http://{target}/"] == [f"n{number}" for number in range(target, 2500, 3)]
 
 
 async def test_closing_waits_for_the_delivery_under_way_and_leaves_the_rest(target: Target) -> None:

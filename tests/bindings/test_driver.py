@@ -14,7 +14,7 @@ from bindings.ports import Sender
 from cse.codes import Operation
 from cse.codes import ResponseStatusCode as RSC
 from cse.errors import Conflict, RequestTimeout, TargetNotReachable
-from cse.primitives import Ask, Call, Notice, Request, Response, Steps, Turn
+from cse.primitives import Ask, Call, Hold, Notice, Request, Response, Steps, Turn
 from cse.storage import StoreError
 from cse.storage.memory import MemoryStore
 
@@ -402,6 +402,55 @@ async def test_what_a_request_wrote_is_durable_before_it_asks_and_after_the_answ
         assert (await answer(driver.submit(request("both")))).ok
     assert seen == [("asking", 1)]
     assert (disk.value("state"), disk.commits) == ("done", 2)
+
+
+def holding(store: MemoryStore, *keys: str) -> Procedure:
+    """Hold the keys one after the other with a question after each, then append the request identifier to a value."""
+
+    def procedure(request: Request) -> Steps:
+        for key in keys:
+            yield Hold(key)
+            yield Ask((call(request.rqi or "", "http://a/"),), 20)
+        yield Turn.WRITE
+        with store.transaction() as transaction:
+            transaction.remember("order", (transaction.value("order") or "") + (request.rqi or ""))
+        return ok(request)
+
+    return procedure
+
+
+async def test_a_request_waits_for_the_one_that_holds_the_same_key_and_no_other() -> None:
+    store, opened, asked = MemoryStore(frozenset()), asyncio.Event(), asyncio.Event()
+
+    class Slow(Peer):
+        async def send(self, url: str, request: Request, timeout: float) -> Response:  # noqa: ASYNC109 - the port says so
+            self.sent.append(request.rqi or "")
+            asked.set()
+            if request.rqi == "1":
+                await opened.wait()
+            return ok(request)
+
+    peer = Slow()
+    core = Core(store, held=holding(store, "a"), other=holding(store, "b"))
+    async with driving(core, {"http": peer}) as driver:
+        first, second = driver.submit(request("held", "1")), driver.submit(request("held", "2"))
+        await asked.wait()
+        assert (await answer(driver.submit(request("other", "3")))).ok
+        assert peer.sent == ["1", "3"], "the second of the same key has not even asked"
+        opened.set()
+        assert (await answer(first)).ok
+        assert (await answer(second)).ok
+        assert (await answer(driver.submit(request("held", "4")))).ok, "the key is free again"
+    assert store.value("order") == "3124"
+
+
+async def test_requests_that_hold_several_keys_do_not_wait_for_each_other_for_ever() -> None:
+    store = MemoryStore(frozenset())
+    core = Core(store, one=holding(store, "a", "b"), two=holding(store, "b", "a"))
+    async with driving(core, {"http": Peer(meet=asyncio.Barrier(2))}) as driver:
+        async with asyncio.timeout(20):
+            both = await asyncio.gather(*(answer(driver.submit(request(name, name))) for name in ("one", "two")))
+        assert all(found.ok for found in both)
 
 
 async def test_a_request_whose_commit_fails_does_not_ask() -> None:

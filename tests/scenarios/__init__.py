@@ -1,0 +1,1 @@
+"""Whole stories, through real sockets, over every binding and store."""
