@@ -197,9 +197,7 @@ class Courier:
         return bool(line.queue)
 
     async def _attempt(self, notice: Notice) -> Response:
-        request = Request(
-            op=Operation.NOTIFY, to=notice.target, fr=notice.fr, rqi=notice.rqi, rvi=self._release, pc=notice.content, ec=notice.ec
-        )
+        request = Request(op=Operation.NOTIFY, to=notice.target, fr=notice.fr, rqi=notice.rqi, rvi=self._release, pc=notice.content, ec=notice.ec)
         return await self._send(Call(request, self._route(notice.target)), self._policy.timeout)
 
     async def _failed(self, line: _Line, notice: Notice, answer: Response) -> None:

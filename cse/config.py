@@ -39,6 +39,5 @@ class Settings:
     max_group_nesting: int = setting(8, "Groups within groups that a fan-out follows.", "limits")
     max_group_members: int = setting(10_000, "Most members of a group.", "limits")
     max_name_length: int = setting(255, "Characters of a resource name.", "limits")
-    max_content_depth: int = setting(32, "Nesting of objects and lists in content.", "limits")
 
     default_batch_seconds: float = setting(60.0, "Longest collection of a batch whose batchNotify has a number but no duration.", "notification")

@@ -6,7 +6,7 @@ from itertools import islice
 
 from msgspec.structs import replace
 
-from cse import expiry, notify, operations, results
+from cse import criteria, expiry, notify, operations, results
 from cse.access import Access
 from cse.address import Address, locate, parse
 from cse.change import Recorder
@@ -22,8 +22,8 @@ from cse.errors import (
     ReleaseVersionNotSupported,
     RequestTimeout,
 )
-from cse.forwarding import forward
-from cse.primitives import Notice, Peer, Request, Response, Steps
+from cse.forwarding import forward, outgoing
+from cse.primitives import Call, Notice, Peer, Request, Response, Steps
 from cse.record import Record
 from cse.registry import Registry
 from cse.schema import Checker, Host, ResourceType
@@ -91,7 +91,12 @@ class CSE:
 
     def remote(self, address: str) -> bool:
         """Tell whether an address belongs to another CSE. Raises BadRequest when it is none."""
-        return not self.parse(address).local
+        parsed = self.parse(address)
+        return not parsed.local and (not parsed.stem or self.reader.get(parsed.stem) is None)
+
+    def outgoing(self, request: Request) -> Call:
+        """Make the call that carries a request for another CSE, with identifiers that are valid there. Raises NotFound when no route leads there."""
+        return outgoing(self, request, self.parse(request.to))
 
     def resolve(self, reader: Reader, address: str) -> Record | None:
         """Give the local resource at an address in any form, None when there is none."""
@@ -142,7 +147,7 @@ class CSE:
             yield change
             if change.events or change.ended:
                 notify.notify(change)
-                self._batch_due = 0.0 if self._batch_due is None else self._batch_due
+                self._batch_due = 0.0
 
     def once(self, group_request: str, target: str) -> bool:
         """Tell whether a group request identifier is seen for the first time for a target (TS-0004 7.4.14.2.2)."""
@@ -267,7 +272,7 @@ class CSE:
         if request.op in (Operation.CREATE, Operation.NOTIFY):
             raise BadRequest(f"filter criteria (fc) are not allowed in a {request.op.name}")
         try:
-            FILTER_CRITERIA.check(request.fc)
+            FILTER_CRITERIA.check(criteria.listed(request.fc or {}))
         except ValueError as error:
             raise BadRequest(f"the filter criteria (fc) are not valid: {error}") from error
         if request.op != Operation.RETRIEVE and request.fc is not None and request.fc.get("fu", 2) != FilterUsage.CONDITIONAL_OPERATION:

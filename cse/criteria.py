@@ -109,6 +109,16 @@ def _on_parent(make: Callable[[Any], Predicate]) -> Callable[[Any], Predicate]:
     return made
 
 
+def listed(criteria: Mapping[str, Any]) -> dict[str, Any]:
+    """Give filterCriteria in the standard's form: attribute conditions as ``[{"nm": ..., "val": ...}]``, where bindings give ``{short name: [values]}``."""
+    return {
+        name: [{"nm": short, "val": wanted} for short, values in attribute_pairs(value).items() for wanted in values]
+        if name in _ATTRIBUTES and isinstance(value, Mapping)
+        else value
+        for name, value in criteria.items()
+    }
+
+
 def attribute_pairs(value: Any) -> dict[str, list[Any]]:
     """Bring the condition ``atr`` (catr, patr) into one form: ``{short name: [values]}``, from that or from ``[{"nm": ..., "val": ...}]``."""
     if isinstance(value, Mapping):

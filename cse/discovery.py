@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cse.codes import AccessControlOperation as Right
-from cse.codes import ContentStatus, FilterOperation, ResultContent
+from cse.codes import AERegistrationStatus, ContentStatus, FilterOperation, ResultContent
 from cse.criteria import HANDLING, attribute_pairs, compile_conditions
 from cse.errors import BadRequest
 from cse.primitives import Request
@@ -63,7 +63,7 @@ def _hits(host: Host, reader: Reader, request: Request, target: Record, criteria
         if test is not None and not test(reader, record):
             continue
         hit: Found | None = Found(record) if relative is None else _apply(host, reader, record, relative)
-        if hit is None or host.expired(hit.record) or hidden(host, reader, hit.record) or _inactive(reader, hit.record, target):
+        if hit is None or hidden(host, reader, hit.record) or _gone(host, reader, hit.record, target):
             continue
         if host.may(reader, request, Right.DISCOVERY, hit.record):
             yield hit
@@ -71,21 +71,33 @@ def _hits(host: Host, reader: Reader, request: Request, target: Record, criteria
 
 def _apply(host: Host, reader: Reader, record: Record, relative: str) -> Found | None:
     """Follow applyRelativePath from a hit; a path that leads nowhere drops it."""
-    for name in relative.strip("/").split("/"):
-        child = reader.child(record.pi if name == ".." else record.ri, name)
-        if child is not None:
-            record = child
-            continue
-        virtual = name if name in host.type_of(record).virtual else ""
-        return Found(record, virtual) if virtual and relative.endswith(name) else None
-    return Found(record)
+    *above, last = relative.strip("/").split("/")
+    place: Record | None = record
+    for name in above:
+        place = None if place is None else reader.child(place.ri, name)
+    if place is None:
+        return None
+    if last not in host.type_of(place).virtual:
+        child = reader.child(place.ri, last)
+        return None if child is None else Found(child)
+    return Found(place, last) if last not in _EDGES or _has_instance(host, reader, place) else None
 
 
-def _inactive(reader: Reader, record: Record, target: Record) -> bool:
-    """Tell whether the resource is, or is below, an AE whose registrationStatus is INACTIVE."""
+_EDGES = frozenset({"la", "ol"})
+
+
+def _has_instance(host: Host, reader: Reader, record: Record) -> bool:
+    """Tell whether ``la`` and ``ol`` of a container lead to an instance that may be shown."""
+    instances = frozenset(ty for ty in host.numbers if (kind := host.type_named(ty)) is not None and kind.instance)
+    newest = next((found for found in reader.children(record.ri, instances) if not host.expired(found)), None)
+    return newest is not None and not hidden(host, reader, newest)
+
+
+def _gone(host: Host, reader: Reader, record: Record, target: Record) -> bool:
+    """Tell whether the resource, or what it is below, has expired or is an AE whose registrationStatus is INACTIVE."""
     place: Record | None = record
     while place is not None and place.ri != target.ri:
-        if place.attributes.get("regs") == 2:
+        if place.attributes.get("regs") == AERegistrationStatus.INACTIVE or host.expired(place):
             return True
         place = reader.get(place.pi)
     return False
@@ -97,7 +109,7 @@ def candidates(reader: Reader, target: Record, criteria: Mapping[str, Any]) -> I
     if criteria.get("fo", FilterOperation.AND) == FilterOperation.AND:
         yield from reader.find(narrowed(base, criteria))
         return
-    queries = [narrowed(base, {name: value}) for name, value in criteria.items() if name not in HANDLING]
+    queries = [narrowed(base, condition) for name, value in criteria.items() if name not in HANDLING for condition in _single(name, value)]
     if not queries or base in queries or criteria["fo"] == FilterOperation.XOR:
         yield from reader.find(base)
         return
@@ -107,6 +119,14 @@ def candidates(reader: Reader, target: Record, criteria: Mapping[str, Any]) -> I
             if record.ri not in seen:
                 seen.add(record.ri)
                 yield record
+
+
+def _single(name: str, value: Any) -> Iterator[dict[str, Any]]:
+    """Give each condition by itself: attributes that are matched are one condition each."""
+    if name == "atr":
+        yield from ({name: {short: values}} for short, values in attribute_pairs(value).items())
+    else:
+        yield {name: value}
 
 
 def narrowed(query: Query, criteria: Mapping[str, Any]) -> Query:

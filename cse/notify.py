@@ -1,5 +1,6 @@
 """Events and subscriptions become notices in the outbox (TS-0001 10.2.10, TS-0004 7.5.1.2)."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,12 +25,21 @@ _OPERATIONS = {Right.CREATE: Operation.CREATE, Right.RETRIEVE: Operation.RETRIEV
 
 def notify(change: Change) -> None:
     """Put a notice into the outbox for every subscription that an event of this transaction matches, and for every subscription that ended."""
-    for event in change.events:
+    for happened in change.events:
+        event = _settled(change, happened)
         for subscription in event.subscriptions:
             if matches(change, subscription, event):
                 _send(change, subscription, event)
     for subscription in change.ended:
         _tell_deletion(change, subscription)
+
+
+def _settled(change: Change, event: Event) -> Event:
+    """Give an event of an UPDATE with the resource as it is at the end of the transaction: limits and counters may have followed."""
+    if event.net != Net.UPDATE_OF_RESOURCE or event.operation == Right.DELETE:
+        return event
+    resource = change.transaction.get(event.resource.ri) or event.resource
+    return dataclasses.replace(event, resource=resource, subject=resource if event.subject is event.resource else event.subject)
 
 
 def events_of(subscription: Record) -> list[int]:
@@ -82,7 +92,7 @@ def _monitored(host: Host, entry: Mapping[str, Any], event: Event, originator: s
 def _send(change: Change, subscription: Record, event: Event) -> None:
     """Queue one event for all targets of a subscription and count it (``exc``)."""
     current = change.transaction.get(subscription.ri)
-    if current is None and event.net != Net.DELETE_OF_RESOURCE:
+    if current is None and event.net != Net.DELETE_OF_RESOURCE and event.operation != Right.DELETE:
         return
     subscription = current or subscription
     content = {"m2m:sgn": {"nev": _event(change.host, subscription, event), "sur": reference(change.host, subscription)}}
@@ -127,18 +137,14 @@ def queue(change: Change, subscription: Record, content: Mapping[str, Any]) -> N
             ec=attributes.get("nec"),
             created=change.seconds,
         )
+        if attributes.get("ln"):
+            notice = replace(notice, ec=EventCat.LATEST if notice.ec is None else notice.ec)
         if "bn" in attributes and notice.ec != EventCat.IMMEDIATE:
-            _collect(change, notice, attributes["bn"])
+            _collect(change, notice, subscription)
             continue
         if attributes.get("ln"):
             _drop_older(change, notice)
-            notice = replace_category(notice)
         change.transaction.enqueue(notice)
-
-
-def replace_category(notice: Notice) -> Notice:
-    """Mark a notification of which only the latest counts (TS-0004 7.5.1.2.5: event category 4)."""
-    return notice if notice.ec is not None else replace(notice, ec=EventCat.LATEST)
 
 
 def _drop_older(change: Change, notice: Notice) -> None:
@@ -147,9 +153,10 @@ def _drop_older(change: Change, notice: Notice) -> None:
         change.transaction.drop([found.id for found in older])
 
 
-def _collect(change: Change, notice: Notice, batch: Mapping[str, Any]) -> None:
+def _collect(change: Change, notice: Notice, subscription: Record) -> None:
     """Hold a notification for its batch, and let the batch go when it is full (TS-0004 7.5.1.2.7)."""
-    held = change.transaction.notices(held=True, subscription=notice.subscription, target=notice.target)
+    batch: Mapping[str, Any] = subscription.attributes["bn"]
+    held = change.transaction.notices(limit=max(1000, batch.get("num", 0)), held=True, subscription=notice.subscription, target=notice.target)
     duration = duration_seconds(batch["dur"]) if "dur" in batch else change.host.settings.default_batch_seconds
     due = held[0].due if held else notice.created + duration
     last = change.transaction.enqueue(replace(notice, due=due, held=True))
@@ -158,11 +165,11 @@ def _collect(change: Change, notice: Notice, batch: Mapping[str, Any]) -> None:
 
 
 def release(change: Change, held: list[Notice]) -> None:
-    """Send what was collected for one target as one m2m:agn, oldest first."""
-    first = held[0]
+    """Send what was collected for one target as one m2m:agn, oldest first; of event category 4 only the latest (``ln``)."""
     change.transaction.drop([found.id for found in held])
-    content = {"m2m:agn": {"m2m:sgn": [found.content["m2m:sgn"] for found in held]}}
-    change.transaction.enqueue(replace(first, content=content, due=0.0, held=False, id=0))
+    sent = held[-1:] if held[-1].ec == EventCat.LATEST else held
+    content = {"m2m:agn": {"m2m:sgn": [found.content["m2m:sgn"] for found in sent]}}
+    change.transaction.enqueue(replace(sent[0], content=content, due=0.0, held=False, id=0))
 
 
 def _tell_deletion(change: Change, subscription: Record) -> None:
@@ -193,9 +200,9 @@ def counts_reads(subscription: Record) -> bool:
 
 
 def read_empty(change: Change, target: Record, subscriptions: tuple[Record, ...]) -> None:
-    """Record that a container was read with its children and had no instance to show (net 5, TS-0001 9.6.8)."""
-    instance = next(change.transaction.children(target.ri, frozenset({ResourceTypeID.CONTENT_INSTANCE})), None)
-    if instance is None:
+    """Record that a container was read with its children and had no valid instance to show (net 5, TS-0001 9.6.8)."""
+    instances = change.transaction.children(target.ri, frozenset({ResourceTypeID.CONTENT_INSTANCE}))
+    if all(map(change.host.expired, instances)):
         change.events.append(Event(Net.RETRIEVE_OF_CONTAINER_RESOURCE_WITH_NO_CHILD_RESOURCE, subscriptions, target, target))
 
 

@@ -190,6 +190,7 @@ def retrieve(host: Host, request: Request, target: Record, attribute: str | None
 
 
 _PLAIN = frozenset({None, ResultContent.ATTRIBUTES, ResultContent.PERMISSIONS})
+_WITH_CHILDREN = frozenset({ResultContent.ATTRIBUTES_AND_CHILD_RESOURCES, ResultContent.CHILD_RESOURCES})
 
 
 def _found(request: Request, result: Result) -> Response:
@@ -239,7 +240,7 @@ def _count_read(host: Host, request: Request, target: Record, whole: bool, only:
         subscriptions = change.transaction.subscriptions(current.ri)
         if subscriptions:
             notify.monitor(change, Right.RETRIEVE, current, current, subscriptions)
-            if whole:
+            if request.rcn in _WITH_CHILDREN:
                 notify.read_empty(change, current, subscriptions)
         if on_read is not None:
             current = on_read(change, current)
@@ -254,8 +255,8 @@ def _ask_proxy(host: Host, request: Request, target: Record) -> Steps:
     result = discovery.discover(host, host.reader, request, target)
     if not result.pc.get("m2m:uril") and not result.pc.get("m2m:rrl", {}).get("rrf"):
         sought = {name: value for name, value in (request.fc or {}).items() if name != "fu"}
-        content = {"m2m:sgn": {"idr": {"or": request.fr, "fc": sought}}}
-        told = yield from _deliver(host, request, target, content)
+        content = {"m2m:sgn": {"idr": {"or": request.fr, "fc": criteria.listed(sought)}}}
+        told = yield from _deliver(host, replace(request, fr=host.settings.cse_id), target, content)
         if not told.ok:
             raise DiscoveryDeniedByIpe(f"{target.path} refused the discovery with {int(told.rsc)}")
         result = discovery.discover(host, host.reader, request, target)
@@ -286,8 +287,8 @@ def update(host: Host, request: Request, target: Record) -> Steps:
             _expire(host, change, changes, _parent(change, before))
         if kind.on_update is not None:
             kind.on_update(change, before, changes, prepared)
-        kept = {"lt": change.time, "st": before.attributes["st"] + 1} if "st" in before.attributes else {"lt": change.time}
-        after = before.with_attributes({**changes, **kept})
+        changes |= {"lt": change.time, "st": before.attributes["st"] + 1} if "st" in before.attributes else {"lt": change.time}
+        after = before.with_attributes(changes)
         change.replace(after, modified=changes)
         if kind.on_updated is not None:
             kind.on_updated(change, before, after)

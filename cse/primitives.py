@@ -67,6 +67,8 @@ class Request(msgspec.Struct, frozen=True):
     more: Mapping[str, Any] = msgspec.field(default_factory=dict)
     """Parameters of the standard that the core only hands on or refuses: rids, tkns, tids, ltids, tqi, asi, aus, auri, omr, msu, ppi."""
     peer: Peer = NOBODY
+    nesting: int = 0
+    """Groups through which this CSE has fanned it out; stays inside."""
 
 
 class Response(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 
 from cse.codes import NotificationEventType
 from cse.datatypes import DataType
-from cse.primitives import Effect, Request, Response, Steps
+from cse.primitives import Call, Effect, Request, Response, Steps
 from cse.record import Record
 from cse.storage.contract import Reader, Transaction
 
@@ -142,6 +142,9 @@ class Host(Protocol):
 
     def routes(self, csi: str) -> tuple[str, ...]:
         """The points of access of the next hop towards another CSE, () when no route leads there."""
+
+    def outgoing(self, request: Request) -> Call:
+        """Make the call that carries a request for another CSE, with identifiers that are valid there. Raises NotFound when no route leads there."""
 
     def handle(self, request: Request) -> Steps:
         """Answer a request as if it had come from outside; failures are responses."""

@@ -14,6 +14,8 @@ from cse.errors import (
     GroupRequestIdentifierExists,
     InvalidChildResourceType,
     NoMembers,
+    NotFound,
+    NotImplementedByCSE,
     OriginatorHasNoPrivilege,
 )
 from cse.primitives import Ask, Call, Request, Response, Steps, Turn, response_to_dict
@@ -40,28 +42,34 @@ def fan_out(host: Host, request: Request, group: Record, rest: str) -> Steps:
     members = _members(request, group)
     if request.op == Operation.CREATE and group.attributes["mt"] and not rest:
         _check_child(host, request, group)
+    if request.nesting > host.settings.max_group_nesting:
+        raise NotImplementedByCSE(f"{group.path} is nested in more than {host.settings.max_group_nesting} groups")
     identifier = request.gid or host.fresh()
     if not host.once(identifier, group.ri):
         raise GroupRequestIdentifierExists(f"{group.path} has handled the group request {identifier} already")
     answers: dict[str, Response] = {}
     calls: dict[str, Call] = {}
+    silent: set[str] = set()
     for member in members:
-        call = _request(host, request, member, rest, identifier)
+        passed_on = _request(host, request, member, rest, identifier)
         if host.remote(member):
-            urls = host.urls(host.reader, member)
-            if urls:
-                calls[member] = Call(call, urls)
-            else:
-                answers[member] = Response(RSC.TARGET_NOT_REACHABLE, call.rqi, {"m2m:dbg": f"no route leads to {member}"}, rvi=request.rvi)
+            try:
+                calls[member] = host.outgoing(passed_on)
+            except NotFound as error:
+                silent.add(member)
+                answers[member] = Response(RSC.TARGET_NOT_REACHABLE, passed_on.rqi, {"m2m:dbg": str(error)}, rvi=request.rvi)
         else:
-            answers[member] = yield from host.handle(call)
+            answers[member] = yield from host.handle(passed_on)
     if calls:
         told = yield Ask(tuple(calls.values()), host.remaining(request))
         answers.update(zip(calls, told, strict=True))
-    if len(calls) == len(members) and all(answers[member].rsc in (RSC.REQUEST_TIMEOUT, RSC.TARGET_NOT_REACHABLE) for member in calls):
+        silent.update(member for member in calls if answers[member].rsc in (RSC.REQUEST_TIMEOUT, RSC.TARGET_NOT_REACHABLE))
+    if len(silent) == len(members):
         raise GroupMembersNotResponded(f"no member of {group.path} has answered")
     if request.op == Operation.DELETE and not rest:
-        yield from _forget(host, request, group, [member for member in members if answers[member].rsc == RSC.DELETED])
+        deleted = [member for member in members if answers[member].rsc == RSC.DELETED]
+        if deleted:
+            yield from _forget(host, request, group, deleted)
     shown = [entry for member in members for entry in _entries(member, answers[member])]
     return Response(RSC.OK, request.rqi, {"m2m:agr": {"m2m:rsp": shown}}, rvi=request.rvi)
 
@@ -75,6 +83,8 @@ def _members(request: Request, group: Record) -> list[str]:
             raise BadRequest(f"grtm names {foreign[0]!r}, which is no member of {group.path}")
         members = [member for member in members if member in request.grtm]
     if request.gstn is not None:
+        if request.gstn < 1:
+            raise BadRequest(f"gstn {request.gstn} is no number of members")
         members = members[: request.gstn]
     if not members:
         raise NoMembers(f"{group.path} has no members")
@@ -89,7 +99,7 @@ def _check_child(host: Host, request: Request, group: Record) -> None:
 
 def _request(host: Host, request: Request, member: str, rest: str, identifier: str) -> Request:
     to = f"{member}/{rest}" if rest else member
-    return replace(request, to=to, rqi=host.fresh(), gid=identifier, grtm=None, gstn=None)
+    return replace(request, to=to, rqi=host.fresh(), gid=identifier, grtm=None, gstn=None, nesting=request.nesting + 1)
 
 
 def _forget(host: Host, request: Request, group: Record, deleted: list[str]) -> Steps:
@@ -97,7 +107,7 @@ def _forget(host: Host, request: Request, group: Record, deleted: list[str]) -> 
     yield Turn.WRITE
     with host.write(request) as change:
         record = change.transaction.get(group.ri)
-        if record is not None and deleted:
+        if record is not None:
             left = [member for member in record.attributes["mid"] if member not in deleted]
             change.replace(record.with_attributes({"mid": left, "cnm": len(left), "lt": change.time}))
     return Response(RSC.OK)
@@ -105,8 +115,8 @@ def _forget(host: Host, request: Request, group: Record, deleted: list[str]) -> 
 
 def _entries(member: str, response: Response) -> list[dict[str, Any]]:
     """Give the entries of one member; the aggregated answer of a nested group is merged."""
-    content = response.pc
-    if response.rsc == RSC.OK and isinstance(content, Mapping) and "m2m:agr" in content:
-        nested: list[dict[str, Any]] = content["m2m:agr"]["m2m:rsp"]
+    content = response.pc.get("m2m:agr") if response.rsc == RSC.OK and isinstance(response.pc, Mapping) else None
+    nested = content.get("m2m:rsp") if isinstance(content, Mapping) else None
+    if isinstance(nested, list):
         return nested
     return [{**response_to_dict(response), "fr": member}]

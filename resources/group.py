@@ -7,7 +7,7 @@ from cse.codes import AccessControlOperation as Right
 from cse.codes import ConsistencyStrategy, Operation, ResourceTypeID
 from cse.codes import ResponseStatusCode as RSC
 from cse.datatypes import ANY_URI, BOOLEAN, NON_NEG_INT, POSITIVE_INT, STRING, enum_of, list_of
-from cse.errors import BadRequest, GroupMemberTypeInconsistent, MaxNumberOfMemberExceeded, ReceiverHasNoPrivilege
+from cse.errors import BadRequest, GroupMemberTypeInconsistent, MaxNumberOfMemberExceeded, NotFound, ReceiverHasNoPrivilege
 from cse.primitives import Ask, Call, Effect, Request, Response
 from cse.record import Record
 from cse.schema import Attribute, Change, Host, ResourceType
@@ -24,32 +24,26 @@ def _prepare_create(host: Host, request: Request, _: Record, given: Mapping[str,
 
 def _prepare_update(host: Host, request: Request, record: Record, changes: Mapping[str, Any]) -> Steps:
     after = record.with_attributes(changes).attributes
-    if len(dict.fromkeys(after["mid"])) > after["mnm"]:
-        raise MaxNumberOfMemberExceeded(f"mnm {after['mnm']} is less than the {len(after['mid'])} members of {record.path}")
-    return (yield from _members(host, request, after)) if "mid" in changes else None
+    if "mid" in changes:
+        return (yield from _members(host, request, after))
+    _check(host, after, after["mid"])
+    return None
 
 
 def _members(host: Host, request: Request, attributes: Mapping[str, Any]) -> Steps:
     """Validate the members (TS-0004 7.4.13.2.1): give ``mid``, ``cnm``, ``mt`` and ``mtv`` as they are to be stored."""
-    members = list(dict.fromkeys(attributes["mid"]))
-    if len(members) > attributes["mnm"]:
-        raise MaxNumberOfMemberExceeded(f"mid has {len(members)} members, mnm allows {attributes['mnm']}")
-    if attributes["mnm"] > host.settings.max_group_members:
-        raise BadRequest(f"mnm {attributes['mnm']} is more than the {host.settings.max_group_members} that this CSE allows")
-    for policy in attributes.get("macp", ()):
-        found = None if host.remote(policy) else host.resolve(host.reader, policy)
-        if not host.remote(policy) and (found is None or found.ty != ResourceTypeID.ACCESS_CONTROL_POLICY):
-            raise BadRequest(f"macp names {policy!r}, which is no accessControlPolicy")
+    members = _distinct(host, attributes["mid"])
+    _check(host, attributes, members)
     wanted, validated = attributes["mt"], True
-    remote: dict[str, Call] = {}
+    remote: dict[str, Call | None] = {}
     types: dict[str, int | None] = {}
     for member in members:
         if host.remote(member):
-            remote[member] = Call(_question(host, request, member), host.urls(host.reader, member))
+            remote[member] = _question(host, request, member) if wanted else None
         elif wanted:
             types[member] = _local_type(host, request, member)
     if wanted and remote:
-        calls = {member: call for member, call in remote.items() if call.urls}
+        calls = {member: call for member, call in remote.items() if call is not None}
         told = (yield Ask(tuple(calls.values()), host.remaining(request))) if calls else ()
         for member, answer in zip(calls, told, strict=True):
             types[member] = _remote_type(member, answer)
@@ -66,6 +60,28 @@ def _members(host: Host, request: Request, attributes: Mapping[str, Any]) -> Ste
     return {"mid": members, "cnm": len(members), "mt": wanted, "mtv": validated}
 
 
+def _distinct(host: Host, members: list[str]) -> list[str]:
+    """Give the members without repetition: several addresses of one resource of this CSE are one member, the first."""
+    found: dict[str, str] = {}
+    for member in members:
+        group = member.endswith("/fopt")
+        record = None if host.remote(member) else host.resolve(host.reader, member.removesuffix("/fopt"))
+        found.setdefault(member if record is None else f"{record.ri}/fopt" if group else record.ri, member)
+    return list(found.values())
+
+
+def _check(host: Host, attributes: Mapping[str, Any], members: list[str]) -> None:
+    """Check number of members and policies. Raises MaxNumberOfMemberExceeded, BadRequest."""
+    if len(members) > attributes["mnm"]:
+        raise MaxNumberOfMemberExceeded(f"mid has {len(members)} members, mnm allows {attributes['mnm']}")
+    if attributes["mnm"] > host.settings.max_group_members:
+        raise BadRequest(f"mnm {attributes['mnm']} is more than the {host.settings.max_group_members} that this CSE allows")
+    for policy in attributes.get("macp", ()):
+        found = None if host.remote(policy) else host.resolve(host.reader, policy)
+        if not host.remote(policy) and (found is None or found.ty != ResourceTypeID.ACCESS_CONTROL_POLICY):
+            raise BadRequest(f"macp names {policy!r}, which is no accessControlPolicy")
+
+
 def _local_type(host: Host, request: Request, member: str) -> int | None:
     """Give the type of a member of this CSE, None when there is none; through a fan-out point it is the member type of that group."""
     group = member.endswith("/fopt")
@@ -78,8 +94,12 @@ def _local_type(host: Host, request: Request, member: str) -> int | None:
     return found
 
 
-def _question(host: Host, request: Request, member: str) -> Request:
-    return Request(Operation.RETRIEVE, member.removesuffix("/fopt"), request.fr, host.fresh(), host.settings.release)
+def _question(host: Host, request: Request, member: str) -> Call | None:
+    """Give the RETRIEVE that tells the type of a member of another CSE, None when no route leads there."""
+    try:
+        return host.outgoing(Request(Operation.RETRIEVE, member.removesuffix("/fopt"), request.fr, host.fresh(), host.settings.release))
+    except NotFound:
+        return None
 
 
 def _remote_type(member: str, answer: Response) -> int | None:
@@ -100,7 +120,7 @@ def _on_create(change: Change, draft: dict[str, Any], parent: Record, prepared: 
 
 def _on_update(change: Change, record: Record, changes: dict[str, Any], prepared: Any) -> None:
     if prepared is not None:
-        changes |= {name: prepared[name] for name in ("mid", "cnm", "mtv")}
+        changes |= {name: prepared[name] for name in ("mid", "cnm", "mt", "mtv")}
 
 
 TYPE = ResourceType(

@@ -8,7 +8,13 @@ from cse.codes import AccessControlOperation as Right
 from cse.codes import NotificationContentType, Operation, PendingNotification, ResourceTypeID
 from cse.codes import NotificationEventType as Net
 from cse.datatypes import ANY_URI, BOOLEAN, DURATION, EVENT_CAT, POSITIVE_INT, enum_of, list_of
-from cse.errors import BadRequest, BlockingSubscriptionAlreadyExists, OriginatorHasNoPrivilege, SubscriptionVerificationInitiationFailed
+from cse.errors import (
+    BadRequest,
+    BlockingSubscriptionAlreadyExists,
+    NotImplementedByCSE,
+    OriginatorHasNoPrivilege,
+    SubscriptionVerificationInitiationFailed,
+)
 from cse.primitives import Ask, Call, Effect, Request, Response, Turn
 from cse.record import Record
 from cse.schema import Attribute, Change, Host, ResourceType
@@ -19,7 +25,10 @@ from resources._common import CONSULTED, CREATOR, CUSTODIAN, EXPIRES, LABELS, PO
 _CONTENT: Mapping[int, tuple[int, ...]] = {1: (1, 2, 3), 2: (1, 3), 3: (1, 3), 4: (1, 3), 5: (1, 3), 6: (4,), 7: (2,), 8: (5,)}
 """notificationContentType for each event type, the default first (TS-0004 6.3.4.2.18)."""
 
-_WITH_BLOCKING = frozenset({"rn", "et", "acpi", "daci", "lbl", "cr", "cstn", "nu", "enc", "nct"})
+_OF_OPERATIONS = (1, 3)
+"""The same for operation monitoring, whose events have no modified attributes."""
+
+_WITH_BLOCKING = frozenset({"rn", "et", "acpi", "daci", "lbl", "cr", "cstn", "nu", "enc", "nct", "su"})
 """Attributes that a subscription with a blocking update may have (TS-0004 7.4.8.2.1)."""
 
 
@@ -34,6 +43,8 @@ def _check(host: Host, parent: Record, attributes: Mapping[str, Any]) -> None:
     nets = criteria.get("net", [] if "om" in criteria else [Net.UPDATE_OF_RESOURCE])
     if "net" in criteria and "om" in criteria:
         raise BadRequest("enc must not have both net and om")
+    if "aq" in criteria:
+        raise NotImplementedByCSE("the advanced query (enc.aq) is not supported")
     if unknown := [found for found in nets if found not in _CONTENT]:
         raise BadRequest(f"enc.net names {unknown[0]}, which is no event type")
     possible = host.children_of(host.type_of(parent))
@@ -56,6 +67,8 @@ def _check_content(nets: list[int], attributes: Mapping[str, Any]) -> None:
     if kind is None:
         if len({_CONTENT[net][0] for net in nets}) > 1:
             raise BadRequest("nct is needed, since the event types of enc.net have different ones as default")
+    elif not nets and kind not in _OF_OPERATIONS:
+        raise BadRequest(f"nct {kind} is not allowed for the monitoring of operations (enc.om)")
     elif refused := [net for net in nets if kind not in _CONTENT[net]]:
         raise BadRequest(f"nct {kind} is not allowed for event type {refused[0]}")
 
@@ -90,6 +103,7 @@ def _check_single(reader: Reader, parent: Record, given: Mapping[str, Any]) -> N
 
 
 def _prepare_update(host: Host, request: Request, record: Record, changes: Mapping[str, Any]) -> Generator[Effect, tuple[Response, ...], Any]:
+    _check_update(host, host.reader, record, changes)
     yield from _verify(host, request, record.ri, [target for target in changes.get("nu", ()) if target not in record.attributes["nu"]])
 
 
@@ -97,7 +111,7 @@ def _verify(host: Host, request: Request, ri: str, targets: list[str]) -> Genera
     """Send the verification request to targets (TS-0004 7.5.1.2.1). Raises SubscriptionVerificationInitiationFailed."""
     settings = host.settings
     content = {"m2m:sgn": {"vrq": True, "sur": f"{settings.cse_id}/{ri}", "cr": request.fr}}
-    asked = [target for target in dict.fromkeys(targets) if not same_entity(target, request.fr, settings.cse_id, settings.sp_id)]
+    asked = [target for target in dict.fromkeys(targets) if not same_entity(_entity(host, target), request.fr, settings.cse_id, settings.sp_id)]
     calls = []
     for target in asked:
         urls = host.urls(host.reader, target)
@@ -112,6 +126,12 @@ def _verify(host: Host, request: Request, ri: str, targets: list[str]) -> Genera
             raise SubscriptionVerificationInitiationFailed(f"the notification target {target!r} answered its verification with {int(told.rsc)}")
 
 
+def _entity(host: Host, target: str) -> str:
+    """Give the AE-ID of a target that is the address of an AE, anything else as it is."""
+    record = None if "://" in target else host.resolve(host.reader, target)
+    return target if record is None else record.attributes.get("aei", record.ri)
+
+
 def _identify(change: Change, draft: dict[str, Any], prepared: Any) -> str:
     found: str = prepared
     return found
@@ -121,30 +141,38 @@ def _on_create(change: Change, draft: dict[str, Any], parent: Record, _: Any) ->
     _check(change.host, parent, draft)
     _check_single(change.transaction, parent, draft)
     draft["nu"] = list(dict.fromkeys(draft["nu"]))
-    _complete(change.host, draft)
+    draft.setdefault("nct", _default_content(draft))
+    draft["enc"] = _complete_criteria(draft.get("enc"))
+    if "bn" in draft:
+        draft["bn"] = _complete_batch(change.host, draft["bn"])
 
 
-def _on_update(change: Change, record: Record, changes: dict[str, Any], _: Any) -> None:
+def _check_update(host: Host, reader: Reader, record: Record, changes: Mapping[str, Any]) -> None:
     """Check the subscription as it will be; blocking cannot be switched on or off (TS-0004 7.4.8.2.3)."""
     after = record.with_attributes(changes).attributes
-    parent = change.transaction.get(record.pi)
+    parent = reader.get(record.pi)
     blocking = [Net.BLOCKING_UPDATE in found.get("enc", {}).get("net", ()) for found in (record.attributes, after)]
     if "enc" in changes and any(blocking):
         raise BadRequest("a subscription to blocking updates can neither be made nor changed by an UPDATE of enc")
     if parent is None:
         raise OriginatorHasNoPrivilege(f"{record.path} has no parent any more")
-    derived = {name: value for name, value in after.items() if name != "nct" or "nct" in changes or "enc" not in changes}
-    _check(change.host, parent, derived)
-    if "nct" not in derived:
-        changes["nct"] = _default_content(derived)
-    if changes.get("bn"):
+    _check(host, parent, after)
+
+
+def _on_update(change: Change, record: Record, changes: dict[str, Any], _: Any) -> None:
+    _check_update(change.host, change.transaction, record, changes)
+    if "nu" in changes:
+        changes["nu"] = list(dict.fromkeys(changes["nu"]))
+    if "enc" in changes:
+        changes["enc"] = _complete_criteria(changes["enc"])
+    if changes.get("bn") is not None:
         changes["bn"] = _complete_batch(change.host, changes["bn"])
 
 
-def _complete(host: Host, draft: dict[str, Any]) -> None:
-    draft.setdefault("nct", _default_content(draft))
-    if "bn" in draft:
-        draft["bn"] = _complete_batch(host, draft["bn"])
+def _complete_criteria(criteria: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Add the event type that criteria without one mean: update of the resource."""
+    given = dict(criteria or {})
+    return given if "om" in given else {"net": [int(Net.UPDATE_OF_RESOURCE)], **given}
 
 
 def _default_content(attributes: Mapping[str, Any]) -> int:

@@ -74,9 +74,7 @@ class Reader(ABC):
         """Give up to ``limit`` resources whose et is before or at ``now`` (timestamp text), the earliest first."""
 
     @abstractmethod
-    def notices(
-        self, after: int = 0, limit: int = 1000, *, held: bool = False, subscription: str | None = None, target: str | None = None
-    ) -> list[Notice]:
+    def notices(self, after: int = 0, limit: int = 1000, *, held: bool = False, subscription: str | None = None, target: str | None = None) -> list[Notice]:
         """Give outbox entries with an id above ``after`` in order of id: those to deliver, or those held for batches; of one subscription or target."""
 
     @abstractmethod

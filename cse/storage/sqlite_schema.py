@@ -9,6 +9,8 @@ from cse.storage.contract import StoreRefused
 APPLICATION = 0x6D326D31
 """``m2m1`` in the header of the file tells that it is a store of this CSE."""
 
+_MAGIC = b"SQLite format 3\0"
+
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     (
         # parent: number of the parent, 0 for the CSEBase; it is an instance's number in rare cases (mark "nested").
@@ -53,8 +55,9 @@ def connect(path: Path, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> tup
 
     The caller owns the file (cse.storage.lock). Raises StoreRefused when it is no store of this CSE, of a newer version, or cannot be written.
     """
-    write = read = None
+    write = None
     try:
+        _look(path)
         write = _connection(path)
         _migrate(write, path, migrations)
         write.execute("PRAGMA journal_mode=WAL")
@@ -72,6 +75,19 @@ def connect(path: Path, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> tup
         raise _closing(write, refused) from None
 
 
+def _look(path: Path) -> None:
+    """Refuse what SQLite itself would take for an empty file and overwrite: a few bytes of something else."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(_MAGIC))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StoreRefused(f"{path} cannot be opened: {error.strerror}") from error
+    if start and start != _MAGIC:
+        raise StoreRefused(f"{path} cannot be opened: it is not an SQLite file")
+
+
 def _closing(connection: sqlite3.Connection | None, refused: StoreRefused) -> StoreRefused:
     if connection is not None:
         connection.close()
@@ -79,7 +95,7 @@ def _closing(connection: sqlite3.Connection | None, refused: StoreRefused) -> St
 
 
 def _connection(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=5, isolation_level=None, check_same_thread=False, cached_statements=256)
+    connection = sqlite3.connect(path, timeout=1, isolation_level=None, check_same_thread=False, cached_statements=256)
     connection.execute("PRAGMA cache_size=-4096")
     connection.execute("PRAGMA temp_store=MEMORY")
     return connection
@@ -95,6 +111,7 @@ def _migrate(write: sqlite3.Connection, path: Path, migrations: Sequence[Sequenc
         raise StoreRefused(f"{path} has schema version {version}, this program knows versions up to {len(migrations)}: use the newer program that wrote it")
     # A file that cannot be written is found out now, not at the first request.
     write.execute("BEGIN IMMEDIATE")
+    write.execute(f"PRAGMA user_version={version}")
     write.execute("ROLLBACK")
     for number, statements in enumerate(migrations[version:], version + 1):
         write.execute("BEGIN IMMEDIATE")

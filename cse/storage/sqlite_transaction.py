@@ -445,6 +445,8 @@ class SqliteTransaction(Transaction):
         if not self._saved and (self._noted or own):
             mine: list[tuple[dict[Any, Any], Any, Any]] = []
             self._undo(self._noted, mine)
+            resources, enqueued = set(self._work.resources), set(self._work.enqueued)
+            instances = {number: (row[1], record.ri) for number, (row, record) in self._work.instances.items()}
             batch.write()
             try:
                 batch.begin()
@@ -454,7 +456,20 @@ class SqliteTransaction(Transaction):
                 raise batch.failure from error
             self._saved = True
             self._undo(mine, [])
+            self._rebase(resources, instances, enqueued)
         batch.write()
+
+    def _rebase(self, resources: set[int], instances: dict[int, tuple[int, str]], enqueued: set[int]) -> None:
+        """Make of this transaction's work what it is now that these rows of earlier ones are in the tables: an insert with a new value is an update."""
+        work = self._work
+        for number in resources & work.resources.keys():
+            work.updated[number] = (work.resources.pop(number), True)
+        for number, (parent, ri) in instances.items():
+            if number in work.instances:
+                work.updated[number] = ((work.instances.pop(number)[1], number, parent), True)
+            elif self._view.changed[ri] is None:
+                work.deleted[number] = (parent, True)
+        work.dropped.update(dict.fromkeys(enqueued - self._view.sent.keys(), True))
 
     @staticmethod
     def _undo(steps: list[tuple[dict[Any, Any], Any, Any]], redo: list[tuple[dict[Any, Any], Any, Any]]) -> None:

@@ -176,6 +176,7 @@ async def test_writers_of_one_moment_share_a_commit_and_those_that_come_meanwhil
 async def test_no_update_is_lost_however_small_the_commits_are(durable: bool) -> None:
     store = Disk() if durable else MemoryStore(frozenset())
     async with driving(Core(store, write=write(store)), batch=7) as driver:
+
         async def client(name: int) -> None:
             for turn in range(10):
                 assert (await answer(driver.submit(request("write/key", f"{name}.{turn}")))).ok

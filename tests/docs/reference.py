@@ -12,6 +12,7 @@ from typer.models import ArgumentInfo
 
 import apps.client
 import cse.codes
+import cse.datatypes
 import cse.structures
 from apps.cli import app
 from bindings.coap.mapping import CODES
@@ -113,8 +114,9 @@ def _schemas() -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _data_types() -> str:
-    simple = sorted({bare.name: bare for kind in TYPES for row in kind.attributes for bare in _bare(row.type)}.values(), key=lambda each: each.name.lower())
-    structures = sorted({each.name: each for each in vars(cse.structures).values() if isinstance(each, DataType) and each.members}.values(), key=lambda each: each.name)
+    structures = _by_name(each for each in vars(cse.structures).values() if isinstance(each, DataType) and each.members)
+    used = {row.type.name for kind in TYPES for row in kind.attributes} | {row.type.name for each in structures for row in each.members}
+    simple = _by_name(each for each in vars(cse.datatypes).values() if isinstance(each, DataType) and {each.name, f"list<{each.name}>"} & used)
     enumerations = [
         each
         for each in vars(cse.codes).values()
@@ -124,7 +126,7 @@ def _data_types() -> str:
         "Data types",
         "What the values of attributes must be. `list<X>` is a JSON array of `X`.",
         "## Simple types",
-        _table(("type", "a value"), ((f"`{each.name}`", _demand(each)) for each in simple)),
+        _table(("type", "a value is"), ((f"`{each.name}`", _demand(each)) for each in simple)),
         "## Complex types",
         *(_structure(each) for each in structures),
         "## Enumerations",
@@ -132,8 +134,8 @@ def _data_types() -> str:
     )
 
 
-def _bare(kind: DataType) -> tuple[DataType, ...]:
-    return () if kind.members or kind.name.startswith(("list<", "enum:", "complex:")) else (kind,)
+def _by_name(kinds: Iterable[DataType]) -> list[DataType]:
+    return sorted({each.name: each for each in kinds}.values(), key=lambda each: each.name.lower())
 
 
 def _demand(kind: DataType) -> str:
@@ -141,7 +143,8 @@ def _demand(kind: DataType) -> str:
     try:
         kind.check(object())
     except ValueError as error:
-        return str(error).partition(", not ")[0]
+        demand = str(error).partition(", not ")[0].removeprefix("must be ")
+        return f"{demand}, or milliseconds from now" if kind is cse.datatypes.ABS_REL_TIMESTAMP else demand
     raise AssertionError(f"{kind.name} takes anything")
 
 
@@ -165,7 +168,7 @@ def _settings() -> str:
     ]
     for section, doc in SECTIONS.items():
         found = [row for row in rows() if row.section == section]
-        lines = ((f"`{row.key}`", kinds.get(row.type, "list of texts"), _code(list(row.default) if isinstance(row.default, tuple) else row.default), row.doc) for row in found)
+        lines = ((f"`{row.key}`", kinds.get(row.type, "list of texts"), _code(row.default), row.doc) for row in found)
         parts += [f"## {section}", doc, _table(("key", "value", "default", "meaning"), lines)]
     return _page("Settings", *parts)
 
@@ -185,7 +188,7 @@ def _options(function: Callable[..., Any]) -> Iterator[tuple[str, str, str]]:
     defaults = {name: each.default for name, each in inspect.signature(function).parameters.items()}
     for name, hint in get_type_hints(function, include_extras=True).items():
         for info in getattr(hint, "__metadata__", ()):
-            declared = [each for each in info.param_decls or () if each.startswith("-")]
+            declared = [each for each in (info.default, *(info.param_decls or ())) if isinstance(each, str) and each.startswith("-")]
             value = info.metavar or ("" if defaults[name] is False else name.upper())
             spelled = value if isinstance(info, ArgumentInfo) else f"{' '.join(declared) or '--' + name.replace('_', '-')} {value}".strip()
             default = "" if defaults[name] in (None, False, inspect.Parameter.empty) else f"`{defaults[name]}`"

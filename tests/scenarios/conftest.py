@@ -28,14 +28,14 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.Abstrac
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a story that has a ``wire`` over every combination, or with ``kind`` alone over every store."""
+    """Run every story that has a ``wire`` over all combinations; one with a ``durable`` store not in memory."""
     if "wire" in metafunc.fixturenames:
-        chosen = [(store, wire) for store, wire in COMBINATIONS if store != "memory" or metafunc.definition.get_closest_marker("durable") is None]
+        chosen = [(store, wire) for store, wire in COMBINATIONS if store != "memory" or "durable" not in metafunc.fixturenames]
         metafunc.parametrize(("kind", "wire"), chosen, ids=[_id(*each) for each in chosen], indirect=True, scope="module")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def kind(request: pytest.FixtureRequest) -> str:
+@pytest.fixture(scope="module")
+def kind(request: pytest.FixtureRequest) -> str:
     """The scheme of the store."""
     return str(request.param)
 
@@ -72,3 +72,9 @@ async def receiver(wire: Wire) -> AsyncIterator[Receiver]:
 def url(kind: str, tmp_path: Path) -> str:
     """The URL of a store for this test alone."""
     return url_of(kind, tmp_path)
+
+
+@pytest.fixture
+def durable(url: str) -> str:
+    """The URL of a store for this test alone that outlives its server."""
+    return url

@@ -1,6 +1,5 @@
 """What every store promises (cse.storage.contract); a store's test is a subclass of ``StoreContract``."""
 
-
 import pytest
 
 from cse.storage import Query, Store, StoreRefused, commit, open_store
