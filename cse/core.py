@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from cse import criteria, expiry, notify, operations, results
 from cse.access import Access
-from cse.address import Address, locate, parse
+from cse.address import Address, Located, locate, parse
 from cse.change import Recorder
 from cse.codes import FilterUsage, Operation, ResourceTypeID
 from cse.config import Settings
@@ -33,6 +33,9 @@ from cse.validate import compile_table
 
 _GROUP_REQUESTS = 10_000
 """Group request identifiers remembered to cut loops; the oldest are forgotten first."""
+
+_PLACES = 20_000
+"""Addresses whose resources are remembered."""
 
 _INTERNAL = Peer(internal=True)
 
@@ -64,6 +67,9 @@ class CSE:
         self._virtual = {kind.ty: kind.virtual for kind in self.registry.types}
         self._access = Access(settings, lambda ty: ty not in self.registry.inheriting, clock)
         self._seen: dict[tuple[str, str], None] = {}
+        self._places: dict[tuple[str, ...], tuple[str, str, tuple[str, ...]]] = {}
+        self._horizon = (0.0, "")
+        """A moment at most a second ahead, as seconds and text: what lives longer has not expired."""
         self._batch_due: float | None = None
         self.may = self._access.may
         self.may_fan_out = self._access.may_fan_out
@@ -199,7 +205,7 @@ class CSE:
             if not address.stem or self.reader.get(address.stem) is None:
                 return (yield from forward(self, request, address))
             segments = (address.stem,)
-        found = locate(self.reader, segments, self.base, self.settings.cse_name, self._names)
+        found = self._locate(segments)
         if found is None or self.expired(found.record):
             raise NotFound(f"{request.to} does not exist")
         target = found.record
@@ -211,14 +217,35 @@ class CSE:
             return (yield from operations.retrieve(self, request, target, address.attribute))
         return (yield from self.perform(request, target))
 
+    def _locate(self, segments: tuple[str, ...]) -> Located | None:
+        """Find a resource by what is committed. A place once found is remembered: resources never move, and an ri is never given twice."""
+        place = self._places.get(segments)
+        if place is not None:
+            ri, virtual, rest = place
+            record = self.reader.get(ri)
+            if record is not None:
+                return Located(record, virtual, rest)
+            del self._places[segments]
+        found = locate(self.reader, segments, self.base, self.settings.cse_name, self._names)
+        if found is not None and not self.registry.of(found.record).instance:
+            if len(self._places) >= _PLACES:
+                self._places.clear()
+            self._places[segments] = (found.record.ri, found.virtual, found.rest)
+        return found
+
     def perform(self, request: Request, target: Record) -> Steps:
         """Do what a checked request asks for with a resource that was found already. Raises CSEError."""
         return _OPERATIONS[request.op](self, request, target)
 
     def expired(self, record: Record) -> bool:
         """Tell whether the expirationTime of a resource has passed, though it is not removed yet."""
-        et = record.attributes.get("et")
-        return et is not None and et <= self.time()
+        et: str | None = record.attributes.get("et")
+        if et is None:
+            return False
+        now = self.now()
+        if not self._horizon[0] - 1 <= now < self._horizon[0]:
+            self._horizon = (now + 1, timestamp(now + 1))
+        return et <= self._horizon[1] and et <= timestamp(now)
 
     def due(self, now: float) -> float | None:
         """Do what is due at ``now``: expiry in chunks, batches; give the seconds until this is to be called again. The caller commits afterwards."""

@@ -175,12 +175,14 @@ def retrieve(host: Host, request: Request, target: Record, attribute: str | None
     whole = rcn in results.CHILDREN
     if filters and not whole:
         match(reader, filters, target)
-    require(host, reader, request, Right.RETRIEVE, target)
+    granted = host.granted_attributes(reader, request, Right.RETRIEVE, target)
+    if granted is not None and not granted:
+        raise OriginatorHasNoPrivilege(f"{request.fr or 'nobody'} has no RETRIEVE privilege on {target.path}")
     if results.hidden(host, reader, target):
         raise OperationNotAllowed(f"{target.path} cannot be retrieved: its container has disableRetrieval")
     if rcn not in _PLAIN and not whole:
         raise BadRequest(f"rcn {rcn} needs " + ("filterUsage 1" if rcn == ResultContent.DISCOVERY_RESULT_REFERENCES else f"another target than {target.path}"))
-    only = _wanted(host, reader, request, target, attribute)
+    only = _wanted(host, request, target, attribute, granted)
     if rcn == ResultContent.PERMISSIONS:
         return answer(request, RSC.OK, {host.type_of(target).short: {"acop": _permissions(host, reader, request, target)}})
     response = _found(request, results.tree(host, reader, request, target)) if whole else answer(request, RSC.OK, results.wrapped(host, target, only))
@@ -208,7 +210,7 @@ def _permissions(host: Host, reader: Reader, request: Request, target: Record) -
     return sum(right for right in Right if host.may(reader, request, right, target))
 
 
-def _wanted(host: Host, reader: Reader, request: Request, target: Record, attribute: str | None) -> frozenset[str] | None:
+def _wanted(host: Host, request: Request, target: Record, attribute: str | None, granted: frozenset[str] | None) -> frozenset[str] | None:
     """Give the attributes to be shown: those asked for, of those the policies grant; None for all."""
     only = results.selected(request, attribute)
     kind = host.type_of(target)
@@ -217,7 +219,6 @@ def _wanted(host: Host, reader: Reader, request: Request, target: Record, attrib
             raise BadRequest(f"{kind.short} has no attribute {unknown[0]!r}")
         if attribute is not None and attribute not in target.attributes and attribute not in results.representation(host, target):
             raise NotFound(f"{target.path} has no value of {attribute!r}")
-    granted = host.granted_attributes(reader, request, Right.RETRIEVE, target)
     if granted is None:
         return only
     return granted if only is None else only & granted

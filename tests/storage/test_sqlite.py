@@ -4,6 +4,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -340,3 +341,27 @@ def test_label_prefixes_at_the_edges_of_unicode(store: SqliteStore, prefix: str)
     expected = [one for one in made if one.attributes["lbl"][0].startswith(prefix)]
     assert list(store.find(Query("cse-in", label_prefixes=frozenset({prefix})))) == expected
     assert list(store.find(Query("cse-in", label_prefixes=frozenset({prefix, *(f"none{n}" for n in range(300))})))) == expected
+
+
+def test_reading_goes_on_while_another_thread_commits(store: SqliteStore) -> None:
+    _, container = planted(store)
+    made: list[Record] = []
+    for number in range(30):
+        with store.transaction() as transaction:
+            more = [add(transaction, 4, container, con="x" * 500) for _ in range(20)]
+            transaction.replace(container.with_attributes({"cni": len(made) + 20}))
+        store.flush()
+        waiting = threading.Thread(target=store.sync)
+        waiting.start()
+        looks = 0
+        while waiting.is_alive() or not looks:
+            looks += 1
+            assert sum(1 for _ in store.children(container.ri)) == len(made)
+            assert store.get(more[0].ri) is None
+        waiting.join()
+        assert store.edge(container.ri, 4, False) == (made[0] if made else None)
+        store.publish()
+        made += more
+        container = container.with_attributes({"cni": len(made)})
+        assert store.get(container.ri) == container, number
+    assert list(store.children(container.ri)) == made
