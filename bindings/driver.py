@@ -80,6 +80,8 @@ class Driver:
         self._queue: deque[_Job] = deque()
         self._holds: dict[str, deque[_Job]] = {}
         self._committing = False
+        self._failed = 0
+        """Commits that have failed since the last that did not."""
         self._scheduled = False
         self._held = 0
         self._open = 0
@@ -138,8 +140,10 @@ class Driver:
         """Take notices out of the outbox; False when the store refused it (the log says why) and they are still there."""
         try:
             await self.write(lambda: self._core.settle(outcomes))
-        except Exception as error:
-            log.error("%d notifications could not be taken out of the outbox: %s", len(outcomes), error, exc_info=not isinstance(error, StoreError))
+        except StoreError:
+            return False
+        except Exception:
+            log.exception("%d notifications could not be taken out of the outbox", len(outcomes))
             return False
         return True
 
@@ -334,6 +338,9 @@ class Driver:
         if error is not None:
             self._undone(jobs, error)
         else:
+            if self._failed:
+                log.warning("changes are committed again; %d commits have failed", self._failed)
+                self._failed = 0
             if notices:
                 self._deliver(notices)
             for job in jobs:
@@ -345,10 +352,11 @@ class Driver:
         self._notify()
 
     def _undone(self, jobs: Sequence[_Job], error: Exception) -> None:
-        if isinstance(error, StoreError):
-            log.error("a commit of %d requests failed: %s", len(jobs), error)
-        else:
+        self._failed += 1
+        if not isinstance(error, StoreError):
             log.error("a commit of %d requests failed", len(jobs), exc_info=error)
+        elif self._failed == 1:
+            log.error("a commit of %d requests failed; others that follow are not told: %s", len(jobs), error)
         for job in jobs:
             job.steps.close()
             job.result = error if job.request is None else self._refusal(job.request, error)

@@ -90,7 +90,7 @@ def _types(wanted: Any) -> Predicate:
 
 def _media(wanted: Any) -> Predicate:
     types = frozenset(wanted)
-    return lambda _, record: record.attributes.get("cnf", "").partition(":")[0] in types
+    return lambda _, record: "cnf" in record.attributes and record.attributes["cnf"].partition(":")[0] in types
 
 
 def _on_child(make: Callable[[Any], Predicate]) -> Callable[[Any], Predicate]:
@@ -184,9 +184,12 @@ def geometry(kind: int, coordinates: Any) -> shapely.Geometry:
     try:
         listed = orjson.loads(coordinates) if isinstance(coordinates, str) else coordinates
         name = {found.value: found.name.title().replace("_String", "String").replace("_", "") for found in GeometryType}[kind]
-        return shapely.from_geojson(orjson.dumps({"type": name.replace("Linestring", "LineString"), "coordinates": listed}))
+        shape = shapely.from_geojson(orjson.dumps({"type": name.replace("Linestring", "LineString"), "coordinates": listed}))
     except (orjson.JSONDecodeError, shapely.errors.ShapelyError, KeyError) as error:
         raise BadRequest(f"{coordinates!r} are no GeoJSON coordinates of geometry type {kind}: {error}") from error
+    if shape.is_empty:
+        raise BadRequest(f"{coordinates!r} are no GeoJSON coordinates of geometry type {kind}: they are empty")
+    return shape
 
 
 _RELATIONS: dict[GeoSpatialFunctionType, Callable[[shapely.Geometry, shapely.Geometry], bool]] = {

@@ -313,6 +313,7 @@ def _check_update(host: Host, reader: Reader, request: Request, target: Record) 
     if request.fc:
         match(reader, request.fc, target)
     body = request.pc.get(kind.short) if isinstance(request.pc, Mapping) else None
+    granted: frozenset[str] | None = None
     if isinstance(body, Mapping) and "acpi" in body:
         if not host.may_change_policies(reader, request, target):
             raise OriginatorHasNoPrivilege(f"{request.fr or 'nobody'} may not change the policies of {target.path}")
@@ -320,8 +321,8 @@ def _check_update(host: Host, reader: Reader, request: Request, target: Record) 
             raise BadRequest(f"acpi must be the only attribute of its UPDATE, not together with {next(name for name in body if name != 'acpi')!r}")
     else:
         require(host, reader, request, Right.UPDATE, target)
+        granted = host.granted_attributes(reader, request, Right.UPDATE, target)
     given = host.checker(kind).update(request.pc)
-    granted = host.granted_attributes(reader, request, Right.UPDATE, target)
     if granted is not None and (refused := sorted(given.keys() - granted)):
         raise OriginatorHasNoPrivilege(f"{request.fr or 'nobody'} has no UPDATE privilege on {refused[0]!r} of {target.path}")
     if given.get("acpi"):

@@ -6,16 +6,18 @@ caches and a second connection, which stands at the last published commit while 
 """
 
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
 from cse.primitives import Notice
 from cse.storage.contract import Store, StoreError, Transaction
 from cse.storage.lock import own
+from cse.storage.sqlite_batch import Batch
 from cse.storage.sqlite_committed import Committed
 from cse.storage.sqlite_query import translated
 from cse.storage.sqlite_rows import Codec
 from cse.storage.sqlite_schema import connect
-from cse.storage.sqlite_transaction import Batch, SqliteTransaction
+from cse.storage.sqlite_transaction import SqliteTransaction
 
 _CHECKPOINT = 10_000
 """Changed rows after which the write-ahead log is copied into the file."""
@@ -36,6 +38,8 @@ class SqliteStore(Committed, Store):
         self._batch = Batch(self.connection, codec, self)
         self._changes = self.connection.total_changes
         self._snapshot = False
+        self._short = False
+        """A commit has failed, perhaps for want of the space that the log takes: empty it as soon as that can be done."""
 
     def transaction(self) -> Transaction:
         return SqliteTransaction(self, self._batch)
@@ -57,20 +61,29 @@ class SqliteStore(Committed, Store):
     def _checkpoint_due(self) -> bool:
         # A reader that stands at an older commit keeps the log from being emptied. So in the one commit of many that empties it there is no snapshot, and
         # reading what is not in memory may see that commit between sync and publish: a moment early, when it is durable already.
-        return self.connection.total_changes - self._changes > _CHECKPOINT
+        return self._short or self.connection.total_changes - self._changes > _CHECKPOINT
 
     def sync(self) -> None:
         try:
             self.connection.execute("COMMIT")
         except sqlite3.Error as error:
+            self._short = True
+            with suppress(sqlite3.Error):
+                if self.connection.in_transaction:
+                    self.connection.execute("ROLLBACK")
+                self._checkpoint()
             raise StoreError(f"the store could not be written: {error}") from error
         if self._checkpoint_due:
-            try:
-                self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-            except sqlite3.Error:
-                # The commit is safe in the log, which just grows on until there is space again.
-                return
-            self._changes = self.connection.total_changes
+            self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        try:
+            self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        except sqlite3.Error:
+            # The commits are safe in the log, which just grows on until there is space again.
+            return
+        self._short = False
+        self._changes = self.connection.total_changes
 
     def publish(self) -> list[Notice]:
         self._end_snapshot()

@@ -20,6 +20,9 @@ _MOST_PREFIXES = 200
 """SQLite bounds the depth of an expression; a query with more prefixes is narrowed in Python alone."""
 
 Condition = tuple[str, Sequence[Any]]
+Bounds = tuple[int | None, int | None]
+
+_ALWAYS: Bounds = (None, None)
 
 
 @contextmanager
@@ -219,6 +222,11 @@ def _labelled(query: Query) -> Condition | None:
     return f"({' OR '.join(texts) or '0'})", values
 
 
+def _free(query: Query) -> str:
+    """Give the sign that keeps the planner from searching labels by their owner: between prefixes it would take all labels there are."""
+    return "+" if query.labels is None else ""
+
+
 def _after(prefix: str) -> str | None:
     """Give the least text above every text with this prefix, None when there is none."""
     stem = prefix.rstrip("\U0010ffff")
@@ -234,7 +242,7 @@ def _level(query: Query, more: int) -> list[Condition]:
     return [("length(r.path) - length(replace(r.path, '/', '')) <= ?", [query.under.count("/") + query.depth + more])]
 
 
-def _times(query: Query) -> dict[str, tuple[int | None, int | None]]:
+def _times(query: Query) -> dict[str, Bounds]:
     members = {"ct": query.created, "lt": query.modified, "et": query.expires}
     return {name: (moment(low), moment(high)) for name, (low, high) in members.items() if low is not None or high is not None}
 
@@ -246,23 +254,22 @@ def _resources(query: Query, instances: frozenset[int]) -> tuple[str, Sequence[A
         return None
     conditions: list[Condition] = [("r.path > ? AND r.path < ?", [query.under + "/", query.under + "0"]), *_level(query, 0)]
     times = _times(query)
-    for column, (low, high) in times.items():
-        conditions += _range(f"r.{column}", low, high)
+    conditions += [condition for column, bounds in times.items() for condition in _range(f"r.{column}", *bounds)]
     if types is not None:
         conditions.append((f"r.ty IN ({_marks(types)})", list(types)))
     conditions += [("r.rn = ?", [value]) for name, value in query.equals if name == "rn"]
     labels = _labelled(query)
     if labels is not None:
-        text, values = _joined([labels, ("l.parent = 0", []), *conditions])
+        text, values = _joined([labels, (f"{_free(query)}l.parent = 0", []), *conditions])
         return f"SELECT DISTINCT 0, r.number AS number FROM label l CROSS JOIN resource r ON r.number = l.number WHERE {text}", values
-    index = "resource_type" if types is not None else _timely(query, times) or "resource_path"
+    index = "type" if types is not None else _timely(query, times) or "path"
     text, values = _joined(conditions)
-    return f"SELECT 0, r.number AS number FROM resource r INDEXED BY {index} WHERE {text}", values
+    return f"SELECT 0, r.number AS number FROM resource r INDEXED BY resource_{index} WHERE {text}", values
 
 
-def _timely(query: Query, times: dict[str, tuple[int | None, int | None]]) -> str | None:
-    """Give the index of a time, when the whole tree is searched: a part of it is narrow enough by its path."""
-    return next((f"resource_{column}" for column, bounds in times.items() if bounds != (None, None)), None) if "/" not in query.under else None
+def _timely(query: Query, times: dict[str, Bounds]) -> str | None:
+    """Give a time that drives the search, when the whole tree is searched: a part of it is narrow enough by its path."""
+    return next((column for column, bounds in times.items() if bounds != _ALWAYS), None) if "/" not in query.under else None
 
 
 def _instances(query: Query, instances: frozenset[int]) -> tuple[str, Sequence[Any]] | None:
@@ -272,22 +279,20 @@ def _instances(query: Query, instances: frozenset[int]) -> tuple[str, Sequence[A
         return None
     conditions: list[Condition] = [("(r.path = ? OR (r.path > ? AND r.path < ?))", [query.under, query.under + "/", query.under + "0"]), *_level(query, -1)]
     times = _times(query)
-    # ct has no column here. It is not after lt, so an earliest ct is an earliest lt.
-    low, high = times.get("lt", (None, None))
-    earliest = times.get("ct", (None, None))[0]
-    narrowed = {"lt": (max(filter(None, (low, earliest)), default=None), high), "et": times.get("et", (None, None))}
-    for column, bounds in narrowed.items():
-        conditions += _range(f"i.{column}", *bounds)
+    conditions += [condition for column in ("ct", "et") for condition in _range(f"i.{column}", *times.get(column, _ALWAYS))]
+    if times.get("lt", _ALWAYS) != _ALWAYS:
+        # lt has a value only where it is not ct.
+        (first, values), (second, _) = (_joined(_range(f"i.{column}", *times["lt"])) for column in ("ct", "lt"))
+        conditions.append((f"(({first}) OR ({second}))", [*values, *values]))
     conditions.append((f"i.ty IN ({_marks(types)})", list(types)))
     labels = _labelled(query)
     if labels is not None:
-        text, values = _joined([labels, ("l.parent > 0", []), *conditions])
+        text, values = _joined([labels, (f"{_free(query)}l.parent > 0", []), *conditions])
         source = "label l CROSS JOIN instance i ON i.parent = l.parent AND i.number = l.number CROSS JOIN resource r ON r.number = i.parent"
         return f"SELECT DISTINCT i.parent, i.number AS number FROM {source} WHERE {text}", values
     text, values = _joined(conditions)
-    driver = next((column for column, bounds in narrowed.items() if bounds != (None, None)), None) if "/" not in query.under else None
-    if driver is not None:
-        source = f"instance i INDEXED BY instance_{driver} CROSS JOIN resource r ON r.number = i.parent"
+    if _timely(query, times):
+        source = "instance i CROSS JOIN resource r ON r.number = i.parent"
     else:
         source = "resource r CROSS JOIN instance i ON i.parent = r.number"
     return f"SELECT i.parent, i.number AS number FROM {source} WHERE {text}", values

@@ -16,7 +16,7 @@ Kept = tuple[Record, int, int]
 Row = tuple[Any, ...]
 
 RESOURCE = "number, parent, ty, ri, pi, rn, path, originator, attributes, state"
-INSTANCE = "number, parent, ty, ri, rn, lt, et, shape, body"
+INSTANCE = "number, parent, ty, ri, rn, ct, lt, et, shape, body"
 NOTICE = "id, target, subscription, held, body"
 
 _RAW, _SECONDS, _MICROSECONDS = 0, 1, 2
@@ -27,21 +27,21 @@ _OWN: Final = ("ty", "ri", "pi", "rn")
 
 
 class Shape(NamedTuple):
-    """What the bodies of similar instances have in common: names of the attributes in order, and where lt, et and ct come from.
+    """What the bodies of similar instances have in common: names of the attributes in order, and where ct, et and lt come from.
 
-    lt, et: from their column without or with decimals, or as they are in the body. ct_is_lt: ct is not stored. state: the body has one.
+    ct, et: from their column without or with decimals, or as they are in the body. lt_is_ct: lt is not stored. state: the body has one.
     """
 
     names: tuple[str, ...]
-    lt: int
+    ct: int
     et: int
-    ct_is_lt: bool
+    lt_is_ct: bool
     state: bool
 
     @property
     def stored(self) -> tuple[str, ...]:
         """Names of the attributes in the body."""
-        left_out = {*_OWN, *(("lt",) if self.lt else ()), *(("et",) if self.et else ()), *(("ct",) if self.ct_is_lt else ())}
+        left_out = {*_OWN, *(("ct",) if self.ct else ()), *(("et",) if self.et else ()), *(("lt",) if self.lt_is_ct else ())}
         return tuple(name for name in self.names if name not in left_out)
 
 
@@ -99,11 +99,11 @@ class Codec:
         record, number, parent = kept
         attributes, ty, ri, rn = record.attributes, record.ty, record.ri, record.rn
         get = attributes.get
-        lt, et = get("lt"), get("et")
-        lt_number, et_number = moment(lt), moment(et)
+        ct, lt, et = get("ct"), get("lt"), get("et")
+        ct_number, et_number = moment(ct), moment(et)
         shape = _GENERIC
         if get("ty") == ty and get("ri") == ri and get("pi") == record.pi and get("rn") == rn:
-            kind = (tuple(attributes), _form(lt, lt_number), _form(et, et_number), lt is not None and get("ct") == lt, bool(record.state))
+            kind = (tuple(attributes), _form(ct, ct_number), _form(et, et_number), ct is not None and lt == ct, bool(record.state))
             shape = self._numbers.get(kind) or (self.learn(Shape(*kind)) if len(self.shapes) < _MOST_SHAPES else _GENERIC)
         if shape:
             values = self._values[shape - 1](attributes)
@@ -112,11 +112,11 @@ class Codec:
             body = [record.originator, record.state, attributes]
         own_ri = None if ty in self.prefixes and ri == self.derived(ty, parent, number) else ri
         own_rn = None if rn == ri else rn
-        return (number, parent, ty, own_ri, own_rn, lt_number, et_number, shape, orjson.dumps(body).decode())
+        return (number, parent, ty, own_ri, own_rn, ct_number, None if lt == ct else moment(lt), et_number, shape, orjson.dumps(body).decode())
 
     def decode(self, row: Row, parent: Record) -> Kept:
         """Give the instance of a row whose parent this is."""
-        number, parent_number, ty, ri, rn, lt, et, shape_number, body = row
+        number, parent_number, ty, ri, rn, ct, _, et, shape_number, body = row
         values = orjson.loads(body)
         if ri is None:
             ri = self.derived(ty, parent_number, number)
@@ -129,13 +129,13 @@ class Codec:
         shape = self.shapes[shape_number - 1]
         attributes = dict.fromkeys(shape.names)
         attributes["ty"], attributes["ri"], attributes["pi"], attributes["rn"] = ty, ri, parent.ri, rn
-        if shape.lt:
-            attributes["lt"] = timestamp(lt, shape.lt == _MICROSECONDS)
+        if shape.ct:
+            attributes["ct"] = timestamp(ct, shape.ct == _MICROSECONDS)
         if shape.et:
             attributes["et"] = timestamp(et, shape.et == _MICROSECONDS)
         attributes.update(zip(self._stored[shape_number - 1], values[2 if shape.state else 1 :], strict=True))
-        if shape.ct_is_lt:
-            attributes["ct"] = attributes["lt"]
+        if shape.lt_is_ct:
+            attributes["lt"] = attributes["ct"]
         return Record(ty, ri, parent.ri, rn, path, attributes, values[0], values[1] if shape.state else {}), number, parent_number
 
 

@@ -25,12 +25,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX resource_ct ON resource (ct)",
         "CREATE INDEX resource_lt ON resource (lt)",
         "CREATE INDEX resource_et ON resource (et) WHERE et IS NOT NULL",
-        # ri is there only when it is not that of cse.storage.sqlite_rows.Codec.derived, rn only when it is not ri; shape and body: Codec.encode.
-        "CREATE TABLE instance (parent INTEGER NOT NULL, number INTEGER NOT NULL, ty INTEGER NOT NULL, ri TEXT, rn TEXT, lt INTEGER, et INTEGER,"
+        # ri is there only when it is not that of cse.storage.sqlite_rows.Codec.derived, rn only when it is not ri, lt only when it is not ct.
+        # shape and body: Codec.encode.
+        "CREATE TABLE instance (parent INTEGER NOT NULL, number INTEGER NOT NULL, ty INTEGER NOT NULL, ri TEXT, rn TEXT, ct INTEGER, lt INTEGER, et INTEGER,"
         " shape INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (parent, number)) WITHOUT ROWID",
         "CREATE UNIQUE INDEX instance_ri ON instance (ri) WHERE ri IS NOT NULL",
         "CREATE UNIQUE INDEX instance_name ON instance (parent, rn) WHERE rn IS NOT NULL",
-        "CREATE INDEX instance_lt ON instance (lt)",
+        "CREATE INDEX instance_ct ON instance (ct)",
+        "CREATE INDEX instance_lt ON instance (lt) WHERE lt IS NOT NULL",
         "CREATE INDEX instance_et ON instance (et) WHERE et IS NOT NULL",
         # parent is 0 for a resource and the container's number for an instance.
         "CREATE TABLE label (label TEXT NOT NULL, parent INTEGER NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (label, parent, number)) WITHOUT ROWID",

@@ -69,7 +69,7 @@ class Work:
             many(f"INSERT INTO resource ({RESOURCE}, ct, lt, et) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)", map(resource_row, self.resources.values()))
             _label(connection, ((0, number, kept[0]) for number, kept in self.resources.items()))
         if self.instances:
-            many(f"INSERT INTO instance ({INSTANCE}) VALUES (?,?,?,?,?,?,?,?,?)", [row for row, _ in self.instances.values()])
+            many(f"INSERT INTO instance ({INSTANCE}) VALUES (?,?,?,?,?,?,?,?,?,?)", [row for row, _ in self.instances.values()])
             _label(connection, ((row[1], number, record) for number, (row, record) in self.instances.items()))
         if self.updated:
             self._update(connection, codec)
@@ -93,7 +93,9 @@ class Work:
         many("UPDATE resource SET originator = ?, attributes = ?, state = ? WHERE number = ?", map(resource_change, resources))
         if instances:
             rows = [codec.encode(kept) for kept in instances]
-            many("UPDATE instance SET lt = ?, et = ?, shape = ?, body = ? WHERE parent = ? AND number = ?", [(*row[5:9], row[1], row[0]) for row in rows])
+            many(
+                "UPDATE instance SET ct = ?, lt = ?, et = ?, shape = ?, body = ? WHERE parent = ? AND number = ?", [(*row[5:], row[1], row[0]) for row in rows]
+            )
         if whole:
             places = [(kept[2] if kept[0].ty in codec.instances else 0, kept[1], kept[0]) for kept in whole]
             times = [(*_times(record), number) for parent, number, record in places if record.ty not in codec.instances]

@@ -505,7 +505,7 @@ async def test_settling_reports_whether_the_outbox_took_it(caplog: pytest.LogCap
         disk.fault = None
         assert await driver.settle([(taken[0], True)])
         assert disk.notices() == []
-    assert "could not be taken out of the outbox: full" in caplog.text
+    assert "a commit of 1 requests failed; others that follow are not told: full" in caplog.text
 
 
 async def test_the_core_does_what_is_due_when_it_said_and_when_woken() -> None:

@@ -12,7 +12,7 @@ from tests.core.tree import AE, ME, OTHER, POWER, answering, of, put, register, 
 from tests.drive import Driven
 
 CREATE, RETRIEVE, UPDATE, DELETE, NOTIFY = Operation
-CNT = {"m2m:cnt": {}}
+CNT: dict[str, Any] = {"m2m:cnt": {}}
 NOTE = {"m2m:sgn": {"vrq": True}}
 FORMS = ("{0}", "/id-in/{0}", "//acme.example.com/id-in/{0}")
 """CSE-relative, SP-relative, absolute."""
@@ -217,7 +217,8 @@ def test_an_ae_that_does_not_answer_is_not_reachable() -> None:
 def test_times_of_a_request(rsc: RSC, times: dict[str, Any]) -> None:
     """Whole numbers are relative milliseconds; the fractions here become timestamps that many seconds from now."""
     cse = world()
-    assert send(cse, **{name: at(cse, value) if isinstance(value, float) else value for name, value in times.items()}) == rsc
+    given: dict[str, Any] = {name: at(cse, value) if isinstance(value, float) else value for name, value in times.items()}
+    assert send(cse, **given) == rsc
 
 
 def test_a_request_that_came_too_late_changes_nothing() -> None:
@@ -238,7 +239,9 @@ def test_every_form_of_an_address_finds_the_resource(form: str, relative: str) -
     assert of(cse.retrieve(form.format(relative).replace("{1}", ri), ME))["ri"] == ri
 
 
-@pytest.mark.parametrize("to", ["cse-in", "-", "id-in", "/id-in", "/id-in/-", "/id-in/cse-in", "/id-in/id-in", "//acme.example.com/id-in", "//acme.example.com/id-in/-"])
+@pytest.mark.parametrize(
+    "to", ["cse-in", "-", "id-in", "/id-in", "/id-in/-", "/id-in/cse-in", "/id-in/id-in", "//acme.example.com/id-in", "//acme.example.com/id-in/-"]
+)
 def test_every_form_of_the_cse_base(to: str) -> None:
     assert of(world().retrieve(to, ME))["csi"] == "/id-in"
 

@@ -1,8 +1,7 @@
-"""As much of curl as README.md uses, for machines without it: ``curl [-i] [-X METHOD] [-H HEADER | -H @FILE]... [-d BODY] URL``."""
+"""As much of curl as README.md uses, to try its tour without it too: ``curl [-i] [-X METHOD] [-H HEADER | -H @FILE]... [-d BODY] URL``."""
 
 import argparse
 import http.client
-import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -31,4 +30,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

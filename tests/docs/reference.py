@@ -4,7 +4,7 @@ import ast
 import inspect
 import json
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from enum import IntEnum, IntFlag
 from typing import Any, get_type_hints
 
@@ -131,7 +131,27 @@ def _data_types() -> str:
         *(_structure(each) for each in structures),
         "## Enumerations",
         *(_enumeration(each) for each in enumerations),
+        "## Sets of numbers",
+        _table(("type", "values"), ((f"`enum:{each.name.removeprefix('enum:')}`", _values(each)) for each in _sets(used, enumerations))),
     )
+
+
+def _sets(used: Set[str], enumerations: Iterable[type]) -> list[DataType]:
+    """Give the types of numbers that have no names, as far as they are used."""
+    named = {_first(each.__doc__).split()[0].strip(":") for each in enumerations}
+    found = _by_name(each for each in vars(cse.structures).values() if isinstance(each, DataType) and each.name.startswith("enum:"))
+    return [each for each in found if {each.name, f"list<{each.name}>"} & used and each.name.removeprefix("enum:") not in named]
+
+
+def _values(kind: DataType) -> str:
+    """Give the values of a type of numbers, neighbours as a range."""
+    ranges: list[list[int]] = []
+    for value in sorted(int(each) for each in kind.schema["enum"]):
+        if ranges and value == ranges[-1][1] + 1:
+            ranges[-1][1] = value
+        else:
+            ranges.append([value, value])
+    return ", ".join(str(low) if low == high else f"{low} to {high}" for low, high in ranges)
 
 
 def _by_name(kinds: Iterable[DataType]) -> list[DataType]:

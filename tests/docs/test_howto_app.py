@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from apps.client import Client
+from apps.client import Client, Resource
 from apps.demo.process import Running
 from cse.errors import NotFound, OriginatorHasNoPrivilege
 from tests.docs.pages import DOCS, program
@@ -28,17 +28,18 @@ async def test_the_watch_raises_an_alarm(cse: Running, protocol: str) -> None:
                     assert not watch.done(), watch.exception()
                 await room.put(container, {"celsius": 20.5})
                 await room.put(container, {"celsius": 31.5})
-                alarm = None
+                alarm: Resource | None = None
                 while alarm is None or not alarm.content["where"].endswith(container.address):
                     assert not watch.done(), watch.exception()
                     alarm = await latest(admin, "cse-in/watch/alarms")
         finally:
             watch.cancel()
             await asyncio.gather(watch, return_exceptions=True)
+    assert alarm is not None
     assert alarm.content["celsius"] == 31.5
 
 
-async def latest(cse: Client, container: str) -> object:
+async def latest(cse: Client, container: str) -> Resource | None:
     try:
         return await cse.latest(container)
     except NotFound:

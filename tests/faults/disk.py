@@ -14,7 +14,7 @@ from tests.faults.server import Serving
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """A folder whose disk ``fill`` leaves without space, as the server sees it, and ``clear`` gives space again."""
+    """A folder that has no space any more after ``fill``, as a server sees it, and has some again after ``clear``."""
 
     folder: Path
     fill: Callable[[Serving], None]
@@ -23,10 +23,10 @@ class Disk:
 
 @asynccontextmanager
 async def small(folder: Path) -> AsyncIterator[Disk]:
-    """Give a real disk of 6 MB in memory where one may be mounted (ENOSPC), else ``limited``."""
-    folder.mkdir()
-    if not await _run("mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(folder)):
-        yield limited(folder)
+    """Make the folder a real disk of 4 MB, in memory (ENOSPC); where that may not be done, ``limited``."""
+    if not await _run("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)):
+        async with limited(folder) as found:
+            yield found
         return
     try:
         yield Disk(folder, lambda _: _stuff(folder / "ballast"), lambda _: (folder / "ballast").unlink())
@@ -34,17 +34,16 @@ async def small(folder: Path) -> AsyncIterator[Disk]:
         await _run("umount", "--lazy", str(folder))
 
 
-def limited(folder: Path) -> Disk:
-    """Give a folder in which files of the server cannot grow (EFBIG), as with a quota."""
+@asynccontextmanager
+async def limited(folder: Path) -> AsyncIterator[Disk]:
+    """Leave the folder as it is, and give limits to the server: no file may have more than a page (EFBIG)."""
 
     def limit(served: Serving, size: int) -> None:
         assert sys.platform == "linux"
-        resource.prlimit(served.child.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+        if served.child.returncode is None:
+            resource.prlimit(served.child.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
-    def fill(served: Serving) -> None:
-        limit(served, max(each.stat().st_size for each in folder.iterdir()))
-
-    return Disk(folder, fill, lambda served: limit(served, resource.RLIM_INFINITY))
+    yield Disk(folder, lambda served: limit(served, 4096), lambda served: limit(served, resource.RLIM_INFINITY))
 
 
 def _stuff(path: Path) -> None:

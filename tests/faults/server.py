@@ -13,7 +13,6 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0
 """Seconds after which what must happen is taken for what never will."""
-FREE = ("--http", "127.0.0.1:0", "--coap", "127.0.0.1:0")
 
 _WEAKER = (
     "import ctypes, os, sys\n"
@@ -30,7 +29,8 @@ class Serving:
     child: asyncio.subprocess.Process
     http: str
     coap: str
-    errors: Path
+    lines: list[str]
+    reading: "asyncio.Task[None]"
 
     @property
     def address(self) -> tuple[str, int]:
@@ -40,8 +40,8 @@ class Serving:
 
     @property
     def log(self) -> str:
-        """What it has written to standard error since it was started."""
-        return self.errors.read_text("utf-8")
+        """What it has written to standard error."""
+        return "".join(self.lines)
 
     async def kill(self) -> None:
         """End it as kill -9 does."""
@@ -56,6 +56,7 @@ class Serving:
     async def ended(self) -> int:
         """Wait for its end; its exit code."""
         async with asyncio.timeout(PATIENCE):
+            await self.reading
             return await self.child.wait()
 
     def descriptors(self) -> int:
@@ -70,32 +71,36 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(store: str | Path, errors: Path, *more: str) -> AsyncIterator[Serving]:
+async def serving(store: str | Path, *more: str) -> AsyncIterator[Serving]:
     """Run ``cse serve`` on a store (a path is one of SQLite) and wait until it listens; at the end of the block it is killed if it still runs."""
-    with errors.open("wb") as log:
-        child = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "apps.cli", "serve", *FREE, "--store", _url(store), *more, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=log
-        )
+    pipe, lines = asyncio.subprocess.PIPE, list[str]()
+    child = await asyncio.create_subprocess_exec(sys.executable, *_serve(store), *more, cwd=ROOT, stdout=pipe, stderr=pipe)
+    assert child.stdout is not None
+    assert child.stderr is not None
+    reading = asyncio.create_task(_read(child.stderr, lines))
     try:
-        assert child.stdout is not None
         async with asyncio.timeout(PATIENCE):
             line = (await child.stdout.readline()).decode()
         found = {scheme: url for url, scheme in re.findall(r"\b((http|coap)://[\d.]+:\d+)", line)}
-        assert found.keys() == {"http", "coap"}, line + errors.read_text("utf-8")
-        yield Serving(child, found["http"], found["coap"], errors)
+        assert found.keys() == {"http", "coap"}, "".join([line, *lines])
+        yield Serving(child, found["http"], found["coap"], lines, reading)
     finally:
         if child.returncode is None:
             child.kill()
-        await child.communicate()
+        await reading
+        await child.wait()
+
+
+async def _read(stream: asyncio.StreamReader, lines: list[str]) -> None:
+    async for line in stream:
+        lines.append(line.decode())
 
 
 async def refused(store: str | Path, *, weaker: bool = False) -> tuple[int, str, str]:
     """Run ``cse serve`` where it must not come up: exit code, standard output and error. ``weaker``: without root's right to all files."""
     wrapped = ("-c", _WEAKER) if weaker else ()
     pipe = asyncio.subprocess.PIPE
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, *wrapped, "-m", "apps.cli", "serve", *FREE, "--store", _url(store), cwd=ROOT, stdout=pipe, stderr=pipe
-    )
+    child = await asyncio.create_subprocess_exec(sys.executable, *wrapped, *_serve(store), cwd=ROOT, stdout=pipe, stderr=pipe)
     try:
         async with asyncio.timeout(PATIENCE):
             out, err = await child.communicate()
@@ -107,8 +112,9 @@ async def refused(store: str | Path, *, weaker: bool = False) -> tuple[int, str,
     return child.returncode, out.decode(), err.decode()
 
 
-def _url(store: str | Path) -> str:
-    return store if isinstance(store, str) else f"sqlite:///{store}"
+def _serve(store: str | Path) -> tuple[str, ...]:
+    url = store if isinstance(store, str) else f"sqlite:///{store}"
+    return ("-m", "apps.cli", "serve", "--http", "127.0.0.1:0", "--coap", "127.0.0.1:0", "--store", url)
 
 
 async def until(holds: Callable[[], bool], what: str) -> None:

@@ -12,27 +12,22 @@ from tests.faults.server import serving, until
 from tests.faults.target import listening
 
 
-@pytest.fixture(params=["disk", "quota"])
+@pytest.fixture(params=["disk", "limit"])
 async def disk(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Disk]:
-    if request.param == "quota":
-        (tmp_path / "store").mkdir()
-        yield limited(tmp_path / "store")
-        return
-    async with small(tmp_path / "store") as found:
+    async with small(tmp_path) if request.param == "disk" else limited(tmp_path) as found:
         yield found
 
 
-async def test_without_space_it_refuses_and_with_space_it_goes_on(disk: Disk, tmp_path: Path) -> None:
+async def test_without_space_it_refuses_and_with_space_it_goes_on(disk: Disk) -> None:
     store, ledger = disk.folder / "cse.db", Ledger()
-    async with listening() as target, serving(store, tmp_path / "log", *WIDE) as served:
+    async with listening() as target, serving(store, *WIDE) as served:
         await prepare(served, target.url)
         async with working(served, ledger, "w") as tasks:
             for _ in range(2):
-                goal = len(ledger.logged) + 30
+                goal, refusals = len(ledger.logged) + 30, len(ledger.refused) + 30
                 await until(lambda goal=goal: len(ledger.logged) >= goal, "creates are acknowledged")  # type: ignore[misc]
                 disk.fill(served)
-                refused = len(ledger.refused) + 30
-                await until(lambda refused=refused: len(ledger.refused) >= refused, "changes are refused")  # type: ignore[misc]
+                await until(lambda goal=refusals: len(ledger.refused) >= goal, "changes are refused")  # type: ignore[misc]
                 async with connected(served) as client:
                     assert (await client.retrieve(LOG))["rn"] == "log", "reading needs no space"
                 disk.clear(served)
@@ -47,9 +42,10 @@ async def test_without_space_it_refuses_and_with_space_it_goes_on(disk: Disk, tm
                 while True:
                     made = await client.put(LOG, "x" * 2000)
                     ledger.logged[made.ri] = made["st"]
-        await served.kill()
-        assert "commit of" in served.log
-        assert "Traceback" not in served.log
-    async with serving(store, tmp_path / "log", *WIDE) as served:
-        disk.clear(served)
+        assert await served.stop() == 0, "it stops cleanly"
+    assert "Traceback" not in served.log
+    assert 3 <= len(served.lines) < 30, "a full disk is said, but not for every request"
+    disk.clear(served)
+    async with serving(store, *WIDE) as served:
         await verify(served, ledger)
+        assert await served.stop() == 0

@@ -20,7 +20,7 @@ async def test_nothing_acknowledged_is_lost_and_the_outbox_goes_on(tmp_path: Pat
             # In one round the target does not answer before the kill, so that there is much to go on with.
             target.opened.clear()
             target.answer = target.hang if run == 1 else agree
-            async with serving(store, tmp_path / "log", *WIDE) as served:
+            async with serving(store, *WIDE) as served:
                 if run == 0:
                     await prepare(served, target.url)
                 existed |= await verify(served, ledger)
@@ -30,7 +30,7 @@ async def test_nothing_acknowledged_is_lost_and_the_outbox_goes_on(tmp_path: Pat
                     await served.kill()
             target.opened.set()
         target.answer = agree
-        async with serving(store, tmp_path / "log", *WIDE) as served:
+        async with serving(store, *WIDE) as served:
             existed |= await verify(served, ledger)
             wanted = ledger.logged.keys() | existed.keys()
             await target.until(lambda: wanted <= {each.resource["ri"] for each in target.taken.values()}, "every create is notified")
