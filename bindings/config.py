@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from bindings.courier import Policy
+from bindings.credentials import Credentials
 from cse.config import Settings, setting
 
 
@@ -31,6 +32,7 @@ class Http:
     header_count: int = setting(100, "Most header fields of a request.")
     idle_timeout: float = setting(75.0, "A connection without a complete request head for so long is closed.")
     body_timeout: float = setting(30.0, "Time a client has to send the body of a request.")
+    credentials: tuple[str, ...] = setting((), "Secrets, each 'ORIGINATOR SECRET': sent as 'Authorization: Bearer SECRET'; who has one is refused without it.")
     connections: int = setting(256, "Most connections to other servers at the same time.")
 
 
@@ -261,6 +263,10 @@ def _verify(config: Config, source: str) -> None:
         raise ConfigError(f"{source}cse.cse_type has to be 1, 2 or 3, not {config.settings.cse_type}")
     if config.settings.release not in config.settings.supported_releases:
         raise ConfigError(f"{source}cse.release {config.settings.release!r} is not among cse.supported_releases")
+    try:
+        Credentials(config.http.credentials)
+    except ValueError as error:
+        raise ConfigError(f"{source}http.credentials: {error}") from error
     if not (config.http.listen or config.coap.listen):
         raise ConfigError(f"{source}http.listen and coap.listen are both empty: nobody could reach this CSE")
     if config.testing.control and not (config.http.listen and is_loopback(address(config.http.listen)[0])):

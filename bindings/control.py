@@ -72,7 +72,7 @@ class Control:
 
     async def _get(self, key: str) -> str:
         row = next((row for row in rows() if row.name == key), None)
-        if row is None:
+        if row is None or row.name == "http.credentials":
             raise BadRequest(f"there is no setting {key!r}")
         part = self._core.settings if row.part == "settings" else getattr(self._config, row.part)
         return _text(getattr(part, row.key))

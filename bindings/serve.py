@@ -21,6 +21,7 @@ from bindings.coap.server import serve as serve_coap
 from bindings.config import Config, address, is_loopback
 from bindings.control import PATH, Control
 from bindings.courier import Courier
+from bindings.credentials import Credentials
 from bindings.driver import Driver
 from bindings.http.client import HttpSender
 from bindings.http.server import serve as serve_http
@@ -80,7 +81,9 @@ class Server:
         config, parts, grace = self.config, self._parts, self.config.running.shutdown_grace
         store = open_store(config.storage.url, frozenset(kind.ty for kind in TYPES if kind.instance), config.storage.cache)
         parts.callback(store.close)
-        core = CSE(store, TYPES, config.settings, time.time, _fresh())
+        credentials = Credentials(config.http.credentials)
+        settings = replace(config.settings, authenticated=(*config.settings.authenticated, *credentials.originators))
+        core = CSE(store, TYPES, settings, time.time, _fresh())
         core.bootstrap()
 
         web, constrained = HttpSender(response_limit=config.http.body_limit, connections=config.http.connections), CoapSender()
@@ -114,11 +117,11 @@ class Server:
         await courier.load()
         timers = asyncio.create_task(driver.timers())
         parts.push_async_callback(_cancelled, timers)
-        await self._listen(core, driver, self._control(core, store, driver, courier))
+        await self._listen(core, driver, credentials, self._control(core, store, driver, courier))
         if not config.settings.points_of_access:
             core.settings = replace(core.settings, points_of_access=self.urls)
 
-    async def _listen(self, core: CSE, driver: Driver, control: Control | None) -> None:
+    async def _listen(self, core: CSE, driver: Driver, credentials: Credentials, control: Control | None) -> None:
         config, grace = self.config, self.config.running.shutdown_grace
         handler: Handler = logs.logged(driver.submit, time.perf_counter) if config.log.requests else driver.submit
         if config.http.listen:
@@ -134,6 +137,7 @@ class Server:
                     idle_timeout=limits.idle_timeout,
                     body_timeout=limits.body_timeout,
                     cors=limits.cors_origins,
+                    credentials=credentials,
                     extra={PATH: control.answer} if control else None,
                 )
             except OSError as error:

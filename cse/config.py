@@ -18,6 +18,7 @@ class Settings:
     cse_type: int = setting(1, "cseTypeID: 1 IN-CSE, 2 MN-CSE, 3 ASN-CSE.")
     sp_id: str = setting("//acme.example.com", "M2M service provider identifier: two slashes and a domain name.")
     admin: str = setting("CAdmin", "Originator that may do everything.")
+    authenticated: tuple[str, ...] = setting((), "Originators that are only believed when the transport has authenticated them.", "registration")
     supported_releases: tuple[str, ...] = setting(("2a", "3", "4", "5"), "Release versions (rvi) that are accepted.")
     release: str = setting("4", "Release version of requests that this CSE makes.")
     points_of_access: tuple[str, ...] = setting((), "URLs at which others reach this CSE; when empty, those it listens at.")

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from cse import criteria, expiry, notify, operations, results
 from cse.access import Access
-from cse.address import Address, Located, locate, parse
+from cse.address import Address, Located, locate, parse, same_entity, sp_relative
 from cse.change import Recorder
 from cse.codes import FilterUsage, Operation, ResourceTypeID
 from cse.config import Settings
@@ -19,6 +19,7 @@ from cse.errors import (
     NonBlockingSynchRequestNotSupported,
     NotFound,
     NotImplementedByCSE,
+    OriginatorNotAuthenticated,
     ReleaseVersionNotSupported,
     RequestTimeout,
 )
@@ -66,6 +67,7 @@ class CSE:
         self._checkers: Mapping[int, Checker] = {kind.ty: compile_table(kind) for kind in self.registry.types}
         self._virtual = {kind.ty: kind.virtual for kind in self.registry.types}
         self._access = Access(settings, lambda ty: ty not in self.registry.inheriting, clock)
+        self._authenticated = frozenset(sp_relative(found, settings.cse_id, settings.sp_id) for found in settings.authenticated)
         self._seen: dict[tuple[str, str], None] = {}
         self._places: dict[tuple[str, ...], tuple[str, str, tuple[str, ...]]] = {}
         self._horizon = (0.0, "")
@@ -279,6 +281,8 @@ class CSE:
                 raise BadRequest("the originator (fr) is missing; only the registration of an AE may leave it out")
         elif not _is_identifier(request.fr):
             raise BadRequest(f"the originator (fr) {request.fr[:80]!r} is no identifier")
+        if self._authenticated or request.peer.identity is not None:
+            self._check_identity(request)
         if request.rvi not in self.settings.supported_releases:
             said = f"release version {request.rvi!r} is" if request.rvi else "a request without release version indicator (rvi) is of release 1, which is"
             raise ReleaseVersionNotSupported(f"{said} not supported; supported are {', '.join(self.settings.supported_releases)}")
@@ -294,6 +298,15 @@ class CSE:
             raise BadRequest(f"drt {request.drt} is not allowed here: 1 or 2, in a RETRIEVE")
         if "#" in request.to and request.op != Operation.RETRIEVE:
             raise BadRequest(f"to {request.to!r} names an attribute, which only a RETRIEVE may")
+
+    def _check_identity(self, request: Request) -> None:
+        """Hold the originator against what the transport has authenticated (TS-0003 8.2)."""
+        who, settings = request.fr or "", self.settings
+        identity = request.peer.identity
+        if identity is not None and not same_entity(identity, who, settings.cse_id, settings.sp_id):
+            raise OriginatorNotAuthenticated(f"{identity} is authenticated, not {who or 'nobody'}")
+        if identity is None and not request.peer.internal and sp_relative(who, settings.cse_id, settings.sp_id) in self._authenticated:
+            raise OriginatorNotAuthenticated(f"{who} must be authenticated")
 
     def _check_filter(self, request: Request) -> None:
         if request.op in (Operation.CREATE, Operation.NOTIFY):

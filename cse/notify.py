@@ -186,8 +186,8 @@ def _tell_deletion(change: Change, subscription: Record) -> None:
 
 
 def monitor(change: Change, operation: Right, target: Record, resource: Record, subscriptions: tuple[Record, ...]) -> None:
-    """Record the event of a request for subscriptions of ``target`` that monitor operations (``enc.om``)."""
-    watching = tuple(found for found in subscriptions if "om" in found.attributes.get("enc", ()))
+    """Record the event of a request for subscriptions of ``target`` that monitor operations (``enc.om``), but one that the request has just made."""
+    watching = tuple(found for found in subscriptions if "om" in found.attributes.get("enc", ()) and found.ri != resource.ri)
     if watching:
         by = sp_relative(change.request.fr or "", change.host.settings.cse_id)
         change.events.append(Event(Net.UPDATE_OF_RESOURCE, watching, target, resource, operation=operation, by=by))

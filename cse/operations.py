@@ -29,7 +29,7 @@ from cse.primitives import Ask, Call, Hold, Request, Response, Steps, Turn
 from cse.record import Record
 from cse.results import Result
 from cse.schema import Change, Host, ResourceType
-from cse.storage.contract import Reader
+from cse.storage.contract import Query, Reader
 
 
 def answer(request: Request, rsc: RSC, pc: Any = None, status: int | None = None, offset: int | None = None) -> Response:
@@ -154,6 +154,14 @@ def _expire(host: Host, change: Change, draft: dict[str, Any], parent: Record) -
     else:
         chosen = min(wanted, timestamp(change.seconds + host.settings.max_expiration))
     draft["et"] = min(chosen, parent.attributes.get("et", chosen))
+
+
+def _shorten(host: Host, change: Change, record: Record, et: str) -> None:
+    """Let what is below a resource end with it (TS-0004 7.3.3.5). Instances are left as they are: they are reached through their parent, and go with it."""
+    types = frozenset(ty for ty in host.numbers if (kind := host.type_named(ty)) is not None and not kind.instance)
+    for below in list(change.transaction.find(Query(record.path, types=types))):
+        if not host.type_of(below).instance and below.attributes["et"] > et:
+            change.replace(below.with_attributes({"et": et}))
 
 
 # --- RETRIEVE -----------------------------------------------------------------------------------------------------------------------------------------------
@@ -286,6 +294,8 @@ def update(host: Host, request: Request, target: Record) -> Steps:
         changes = dict(given)
         if "et" in changes:
             _expire(host, change, changes, _parent(change, before))
+            if changes["et"] < before.attributes["et"]:
+                _shorten(host, change, before, changes["et"])
         if kind.on_update is not None:
             kind.on_update(change, before, changes, prepared)
         changes |= {"lt": change.time, "st": before.attributes["st"] + 1} if "st" in before.attributes else {"lt": change.time}

@@ -31,12 +31,12 @@ def fit(change: Change, draft: dict[str, Any], parent: Record, size: int) -> Non
         draft["et"] = min(draft["et"], _outlived(change.seconds, limits["mia"]))
 
 
+_LAST = seconds_of("99991231T235959")
+
+
 def _outlived(created: float, age: int) -> str:
     """Give the timestamp at which an instance reaches maxInstanceAge (seconds), the last one that can be written when it never does."""
     return timestamp(min(created + age, _LAST))
-
-
-_LAST = seconds_of("99991231T235959")
 
 
 def added(change: Change, parent: Record, child: Record) -> None:

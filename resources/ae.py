@@ -1,5 +1,6 @@
 """An application that is registered here (TS-0001 9.6.5, TS-0004 7.4.5)."""
 
+import re
 from typing import Any
 
 from cse.address import sp_relative
@@ -28,6 +29,8 @@ from cse.storage.contract import Reader
 from cse.structures import ACTIVITY_PATTERN_ELEMENTS, E2E_SEC_INFO
 from resources._common import ANNOUNCEABLE, CONSULTED, CUSTODIAN, EXPIRES, LABELS, LOCATION, POLICIES, UNIVERSAL
 
+_well_formed = re.compile(r"[CS][A-Za-z0-9._~-]*").fullmatch
+
 
 def _authorize(host: Host, reader: Reader, request: Request, parent: Record) -> bool:
     """Registration has rules of its own in the place of the policies of the CSEBase (TS-0001 10.2.2.2): an AE that may, and that is not registered yet."""
@@ -47,7 +50,7 @@ def _stem(host: Host, request: Request) -> str:
     settings = host.settings
     brought = sp_relative(request.fr or settings.default_ae_stem, settings.cse_id, settings.sp_id)
     stem = brought.rpartition("/")[2]
-    return stem if brought == sp_relative(stem, settings.cse_id) else ""
+    return stem if _well_formed(stem) and brought == sp_relative(stem, settings.cse_id) else ""
 
 
 def _identify(change: Change, draft: dict[str, Any], _: Any) -> str:

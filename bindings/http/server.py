@@ -8,8 +8,10 @@ from ssl import SSLContext
 from typing import Any
 
 from aiohttp import web
+from msgspec.structs import replace
 from multidict import CIMultiDict
 
+from bindings.credentials import Credentials
 from bindings.http import mapping
 from bindings.ports import Handler
 from bindings.serialization import Media
@@ -28,6 +30,7 @@ _ALLOWED = {
 }
 _EXPOSED = ", ".join(["Content-Location", *mapping.RESPONSE_HEADERS])
 _SERVER = ("Server", "onem2m-cse")
+_NO_CREDENTIALS = Credentials(())
 _LINGER = 1.0
 """Seconds for which the rest of a refused body is still taken and thrown away, so that the client gets to read the refusal."""
 
@@ -64,6 +67,7 @@ async def serve(
     idle_timeout: float = 75.0,
     body_timeout: float = 30.0,
     cors: tuple[str, ...] = (),
+    credentials: Credentials = _NO_CREDENTIALS,
     extra: Mapping[str, Extra] | None = None,
     tls: SSLContext | None = None,
     reuse_port: bool | None = None,
@@ -72,10 +76,11 @@ async def serve(
 
     body_limit: bytes of a body. line_limit, field_limit: bytes of the request line and of one header. header_count: headers of a request.
     idle_timeout: seconds until a connection without a complete request head is closed, whether it is silent or slow. body_timeout: the same for a body.
-    cors: origins whose pages may use the CSE from a browser (``https://app.example``), ``*`` for all. extra: routes by their exact path.
+    cors: origins whose pages may use the CSE from a browser (``https://app.example``), ``*`` for all. credentials: who shows which secret.
+    extra: routes by their exact path.
     """
     loop = asyncio.get_running_loop()
-    exchange = _Exchange(handler, "https" if tls else "http", body_limit, body_timeout, frozenset(cors), dict(extra or {}))
+    exchange = _Exchange(handler, "https" if tls else "http", body_limit, body_timeout, frozenset(cors), credentials, dict(extra or {}))
     connections = web.Server(exchange.answer, handler_cancellation=False)
 
     def connect() -> web.RequestHandler:
@@ -148,6 +153,7 @@ class _Exchange:
     body_limit: int
     body_timeout: float
     cors: frozenset[str]
+    credentials: Credentials
     extra: Mapping[str, Extra]
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -182,6 +188,9 @@ class _Exchange:
                 status, fields, content = await self.extra[path](request.method, headers, body, peer)
                 return web.Response(status=status, headers=CIMultiDict(fields), body=content)
             media = mapping.accepted(headers)
+            authorization = headers.get("Authorization")
+            if authorization and (identity := self.credentials.holder(authorization)):
+                peer = replace(peer, identity=identity)
             primitive = mapping.request(request.method, path, query, headers, body, peer)
         except CSEError as error:
             answer = _write(mapping.refusal(error, headers), media)

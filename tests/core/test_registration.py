@@ -64,7 +64,10 @@ def test_the_letter_of_stems_for_nobody_is_a_setting(letter: str) -> None:
         assert of(register(cse, fr))["aei"][0] == letter
 
 
-@pytest.mark.parametrize("fr", ["Xnew", "new", "/id-new", "/id-mn/Cnew", "/Cnew", "//other.example/Snew", "//other.example/id-in/Cnew", "/id-in"])
+@pytest.mark.parametrize(
+    "fr",
+    ["Xnew", "new", "/id-new", "/id-mn/Cnew", "/Cnew", "//other.example/Snew", "//other.example/id-in/Cnew", "/id-in", "C*", "Ca#b", "Ca?", "C/a", "Cé"],
+)
 def test_who_is_no_ae_of_this_cse(fr: str) -> None:
     assert register(world(), fr).rsc == RSC.APP_RULE_VALIDATION_FAILED
 

@@ -110,12 +110,22 @@ def test_expiration_time_is_bounded_by_the_parent_and_chosen_anew_for_null(given
 
 
 def test_a_parent_that_ends_earlier_takes_its_children_with_it() -> None:
+    """No resource outlives its parent; those that would are shortened, the others left alone."""
     cse = world()
-    child = container(cse, "child", POWER)
-    put(cse)
-    of(cse.update(POWER, {"m2m:cnt": {"et": timestamp(cse.seconds + 10)}}, ME))
-    cse.pass_time(11)
-    assert cse.retrieve(child, ME).rsc == cse.retrieve(f"{POWER}/la", ME).rsc == RSC.NOT_FOUND
+    child, brief = container(cse, "child", POWER), container(cse, "brief", POWER, et=timestamp(cse.seconds + 5))
+    grandchild = container(cse, "child", child)
+    put(cse, rn="i")
+    before = seen(cse, child)
+    et = timestamp(cse.seconds + 10)
+    of(cse.update(POWER, {"m2m:cnt": {"et": et}}, ME))
+    assert seen(cse, child) == {**before, "et": et}
+    assert seen(cse, grandchild)["et"] == et
+    assert seen(cse, brief)["et"] < et
+    cse.seconds += 11
+    for path in (POWER, child, grandchild, f"{POWER}/la"):
+        assert cse.retrieve(path, ME).rsc == RSC.NOT_FOUND
+    cse.pass_time(0)
+    assert cse.retrieve(f"{POWER}/i", ME).rsc == RSC.NOT_FOUND
 
 
 # --- result content ------------------------------------------------------------------------------------------------------------------------------------------

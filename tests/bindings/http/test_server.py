@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from bindings.credentials import Credentials
 from bindings.http.server import HttpListener, serve
 from bindings.ports import Listener
 from bindings.serialization import Media, decode
@@ -358,3 +359,19 @@ async def test_many_clients_at_the_same_time_get_their_own_answers(recorder: Rec
                 assert answer.headers["X-M2M-RI"] == str(number)
 
         await asyncio.gather(*(ask(number) for number in range(50)))
+
+
+async def test_a_bearer_secret_authenticates_and_a_wrong_one_is_refused() -> None:
+    recorder = Recorder()
+    listener = await serve(recorder, "127.0.0.1", 0, credentials=Credentials(["Cmeter1 open-sesame"]))
+    url = f"http://127.0.0.1:{listener.address[1]}/cse-in"
+    headers = {"X-M2M-RI": "1", "X-M2M-RVI": "4", "X-M2M-Origin": "Cmeter1"}
+    try:
+        async with aiohttp.ClientSession() as session:
+            for authorization in ("Bearer open-sesame", "Bearer guess", "Basic open-sesame"):
+                async with session.get(url, headers={**headers, "Authorization": authorization}) as answer:
+                    assert answer.headers["X-M2M-RSC"] == ("4106" if "guess" in authorization else "2000")
+                    assert "guess" not in await answer.text()
+    finally:
+        await listener.close(1)
+    assert [request.peer.identity for request in recorder.requests] == ["Cmeter1", None]
