@@ -28,7 +28,7 @@ from bindings.http.server import serve as serve_http
 from bindings.ports import Handler, Listener, Sender
 from cse import __version__
 from cse.core import CSE
-from cse.storage import Store, StoreRefused, open_store
+from cse.storage import Store, StoreError, StoreRefused, open_store
 from resources import access_control_policy, ae, container, content_instance, cse_base, group, subscription
 
 TYPES = (cse_base.TYPE, ae.TYPE, access_control_policy.TYPE, container.TYPE, content_instance.TYPE, subscription.TYPE, group.TYPE)
@@ -180,7 +180,7 @@ def run(config: Config) -> int:
     try:
         with asyncio.Runner(loop_factory=_loops()) as runner:
             runner.run(_serve(config))
-    except (StoreRefused, StartError) as error:
+    except (StoreRefused, StoreError, StartError) as error:
         print(f"cse: {error}", file=sys.stderr)
         return 2
     return 0

@@ -99,6 +99,9 @@ def _check_create(host: Host, reader: Reader, request: Request, parent: Record, 
             raise TargetNotSubscribable(f"{where} cannot be subscribed to")
         raise InvalidChildResourceType(f"{kind.name} is not a child type of {where}")
     given = host.checker(kind).create(request.pc)
+    if given.get("cr") is not None:
+        raise BadRequest(f"cr must be null, not {given['cr']!r}: the CSE sets it to the originator")
+    _check_end(host, given)
     if "acpi" in given:
         _check_policies(host, reader, given["acpi"])
     taken = None
@@ -112,6 +115,13 @@ def _check_create(host: Host, reader: Reader, request: Request, parent: Record, 
         if taken is not None and not host.expired(taken):
             raise Conflict(f"{parent.path} has a child called {name!r} already")
     return given, taken
+
+
+def _check_end(host: Host, given: Mapping[str, Any]) -> None:
+    """Refuse an expirationTime that has passed (TS-0004 7.3.3.5)."""
+    end = given.get("et")
+    if end is not None and end <= host.time():
+        raise BadRequest(f"et {end} has passed")
 
 
 def _check_policies(host: Host, reader: Reader, policies: list[str]) -> None:
@@ -129,8 +139,6 @@ def _created(host: Host, change: Change, kind: ResourceType, parent: Record, giv
     draft = {**kind.defaults, **given}
     originator = request.fr or ""
     if "cr" in draft:
-        if draft["cr"] is not None:
-            raise BadRequest(f"cr must be null, not {draft['cr']!r}: the CSE sets it to the originator")
         draft["cr"] = originator
     _expire(host, change, draft, parent)
     prefix = kind.short.removeprefix("m2m:")
@@ -145,12 +153,10 @@ def _created(host: Host, change: Change, kind: ResourceType, parent: Record, giv
 
 
 def _expire(host: Host, change: Change, draft: dict[str, Any], parent: Record) -> None:
-    """Settle expirationTime: a past one is refused, an absent one chosen, a later one than policy and parent allow shortened (TS-0004 7.3.3.5)."""
+    """Settle expirationTime: an absent one is chosen, a later one than policy and parent allow shortened (TS-0004 7.3.3.5)."""
     wanted = draft.get("et")
     if wanted is None:
         chosen = timestamp(change.seconds + host.settings.default_expiration)
-    elif wanted <= change.time:
-        raise BadRequest(f"et {wanted} has passed")
     else:
         chosen = min(wanted, timestamp(change.seconds + host.settings.max_expiration))
     draft["et"] = min(chosen, parent.attributes.get("et", chosen))
@@ -335,6 +341,7 @@ def _check_update(host: Host, reader: Reader, request: Request, target: Record) 
     given = host.checker(kind).update(request.pc)
     if granted is not None and (refused := sorted(given.keys() - granted)):
         raise OriginatorHasNoPrivilege(f"{request.fr or 'nobody'} has no UPDATE privilege on {refused[0]!r} of {target.path}")
+    _check_end(host, given)
     if given.get("acpi"):
         _check_policies(host, reader, given["acpi"])
     return given

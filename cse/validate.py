@@ -101,9 +101,7 @@ class Checker:
         if len(name) > 60:
             return ""
         long_names = {row.long.lower(): row.short for row in self.rows.values()}
-        near = get_close_matches(name, self.rows, 1, 0.5) or [
-            long_names[found] for found in get_close_matches(name.lower(), long_names, 1, 0.8)
-        ]
+        near = get_close_matches(name, self.rows, 1, 0.65) or [long_names[found] for found in get_close_matches(name.lower(), long_names, 1, 0.7)]
         return f"{near[0]} ({self.rows[near[0]].long})" if near else ""
 
 

@@ -16,11 +16,13 @@ def own(path: Path) -> sqlite3.Connection:
         raise StoreRefused(f"{path} cannot be opened: there is no directory {path.parent}")
     if path.is_dir():
         raise StoreRefused(f"{path} cannot be opened: it is a directory")
-    lock = sqlite3.connect(path.with_name(path.name + "-lock"), timeout=0, isolation_level=None)
+    lock = None
     try:
+        lock = sqlite3.connect(path.with_name(path.name + "-lock"), timeout=0, isolation_level=None)
         lock.execute("BEGIN EXCLUSIVE")
     except sqlite3.OperationalError as error:
-        lock.close()
+        if lock is not None:
+            lock.close()
         if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
             raise StoreRefused(f"{path} is in use by another process") from error
         raise StoreRefused(f"{path} cannot be opened: its lock {path.name}-lock cannot be taken ({error})") from error

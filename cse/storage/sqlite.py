@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from cse.primitives import Notice
-from cse.storage.contract import Store, StoreError, Transaction
+from cse.storage.contract import Store, StoreError, StoreRefused, Transaction
 from cse.storage.lock import own
 from cse.storage.sqlite_batch import Batch
 from cse.storage.sqlite_committed import Committed
@@ -30,12 +30,15 @@ class SqliteStore(Committed, Store):
         self._lock = own(Path(path))
         try:
             self.connection, self._read = connect(Path(path))
+            codec = Codec(instances)
+            super().__init__(self._read, codec, max(cache, 1))
+            self._batch = Batch(self.connection, codec, self)
+        except StoreError as error:
+            self._close()
+            raise StoreRefused(f"{path} cannot be opened: {error}") from error
         except BaseException:
             self._lock.close()
             raise
-        codec = Codec(instances)
-        super().__init__(self._read, codec, max(cache, 1))
-        self._batch = Batch(self.connection, codec, self)
         self._changes = self.connection.total_changes
         self._snapshot = False
         self._short = False
@@ -115,6 +118,9 @@ class SqliteStore(Committed, Store):
 
     def close(self) -> None:
         self._end_snapshot()
+        self._close()
+
+    def _close(self) -> None:
         self._read.close()
         self.connection.close()
         self._lock.close()

@@ -224,13 +224,13 @@ def test_where_a_request_comes_from(address: str | None, granted: bool) -> None:
     assert response.rsc == (RSC.OK if granted else DENIED)
 
 
-@pytest.mark.parametrize(("identity", "granted"), [(OTHER, True), (ME, False), (None, False)])
-def test_originators_that_must_be_authenticated(identity: str | None, granted: bool) -> None:
+@pytest.mark.parametrize(("identity", "rsc"), [(OTHER, RSC.OK), ("/id-in/Cother", RSC.OK), (None, DENIED), (ME, RSC.ORIGINATOR_NOT_AUTHENTICATED)])
+def test_originators_that_must_be_authenticated(identity: str | None, rsc: RSC) -> None:
+    """accessControlAuthenticationFlag; who is authenticated as another than the originator is refused in any case (procedures 19.1)."""
     cse = world()
     policy(cse, "acp", rule(OTHER, RETRIEVE, acaf=True))
     link(cse, "cse-in/acp")
-    response = cse.request(Request(Operation.RETRIEVE, POWER, OTHER, "q", "4", peer=Peer(identity=identity)))
-    assert response.rsc == (RSC.OK if granted else DENIED)
+    assert cse.request(Request(Operation.RETRIEVE, POWER, OTHER, "q", "4", peer=Peer(identity=identity))).rsc == rsc
 
 
 def test_a_policy_counts_as_it_is_now() -> None:

@@ -56,6 +56,15 @@ def test_several_small_instances_make_room_for_a_large_one() -> None:
     assert counted(cse, path) == (1, 8)
 
 
+def test_the_new_instance_stays_even_where_the_limit_is_none_at_all() -> None:
+    cse = world()
+    path = container(cse, "limited", mni=0)
+    for con in ("1", "2"):
+        put(cse, con, path)
+        assert contents(cse, path) == [con]
+        assert counted(cse, path) == (1, 1)
+
+
 def test_making_room_is_no_event() -> None:
     """The subscriber to deleted children hears of deletions by request, not of those by limits (procedures 6.2, 7.2)."""
     cse = world()

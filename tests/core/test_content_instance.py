@@ -146,6 +146,7 @@ def test_only_a_retrieve_that_succeeds_counts() -> None:
     assert cse.retrieve(f"{POWER}/i", OTHER).rsc == RSC.ORIGINATOR_HAS_NO_PRIVILEGE
     assert cse.retrieve(f"{POWER}/i", ME, fc={"lbl": ["none"]}).rsc == RSC.NOT_FOUND
     assert cse.retrieve(f"{POWER}/i", ME, rcn=7).rsc == RSC.BAD_REQUEST
+    assert contents(cse) == contents(cse) == ["x"]
     assert cse.retrieve(f"{POWER}/i#con", ME).pc == {"m2m:cin": {"con": "x"}}
     assert cse.retrieve(f"{POWER}/i", ME).rsc == RSC.NOT_FOUND
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cse.schedule import parse
@@ -134,6 +134,7 @@ def test_open_at_agrees_with_the_numbers_of_each_field(
     assert parse(" ".join(text for text, _ in fields) + " *").open_at(moment.timestamp()) is wanted
 
 
+@settings(deadline=None)
 @given(CLOCK, MOMENTS)
 def test_next_open_is_the_first_second_that_brute_force_finds(clock: tuple[tuple[str, frozenset[int]], ...], moment: datetime) -> None:
     seconds, minutes, hours = (numbers for _, numbers in clock)

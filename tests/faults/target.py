@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.faults.server import PATIENCE
 
-Answer = Callable[[asyncio.StreamWriter, str], Awaitable[bool]]
+Answer = Callable[["Target", asyncio.StreamWriter, str], Awaitable[bool]]
 """Answers the notification with this request identifier and tells whether that was a 2xxx; the connection is kept unless it is closed."""
 
 
@@ -30,7 +30,7 @@ class Notified:
         return found
 
 
-async def agree(writer: asyncio.StreamWriter, rqi: str) -> bool:
+async def agree(target: "Target", writer: asyncio.StreamWriter, rqi: str) -> bool:
     """Acknowledge (TS-0009 6.2: X-M2M-RSC 2000)."""
     writer.write(b"HTTP/1.1 200 OK\r\nX-M2M-RSC: 2000\r\nX-M2M-RVI: 4\r\nX-M2M-RI: %s\r\nContent-Length: 0\r\n\r\n" % rqi.encode())
     return True
@@ -39,7 +39,7 @@ async def agree(writer: asyncio.StreamWriter, rqi: str) -> bool:
 def say(content: bytes) -> Answer:
     """Answer with these bytes and close."""
 
-    async def answer(writer: asyncio.StreamWriter, rqi: str) -> bool:
+    async def answer(target: "Target", writer: asyncio.StreamWriter, rqi: str) -> bool:
         writer.write(content)
         await writer.drain()
         writer.close()
@@ -48,18 +48,28 @@ def say(content: bytes) -> Answer:
     return answer
 
 
-async def reset(writer: asyncio.StreamWriter, rqi: str) -> bool:
+async def reset(target: "Target", writer: asyncio.StreamWriter, rqi: str) -> bool:
     """Reset the connection."""
     writer.transport.abort()
     return False
 
 
-async def pour(writer: asyncio.StreamWriter, rqi: str) -> bool:
+async def pour(target: "Target", writer: asyncio.StreamWriter, rqi: str) -> bool:
     """Send a body without end."""
     writer.write(b"HTTP/1.1 200 OK\r\nX-M2M-RSC: 2000\r\nContent-Length: 1000000000000\r\n\r\n")
     while not writer.is_closing():
         writer.write(bytes(1 << 16))
         await writer.drain()
+    return False
+
+
+async def drip(target: "Target", writer: asyncio.StreamWriter, rqi: str) -> bool:
+    """Begin an answer, and send a byte of it from time to time."""
+    writer.write(b"HTTP/1.1 200 OK\r\nX-M2M-RSC: 2000\r\nX-Slow: ")
+    while not writer.is_closing():
+        writer.write(b"a")
+        await writer.drain()
+        await asyncio.sleep(0.1)
     return False
 
 
@@ -85,7 +95,7 @@ class Target:
     async def hang(self, writer: asyncio.StreamWriter, rqi: str) -> bool:
         """Acknowledge when ``opened``."""
         await self.opened.wait()
-        return await agree(writer, rqi)
+        return await agree(self, writer, rqi)
 
     async def listen(self) -> None:
         """Take connections, at the same port as before."""
@@ -126,12 +136,12 @@ class Target:
 
     async def _take(self, writer: asyncio.StreamWriter, rqi: str, body: Any) -> None:
         if body["m2m:sgn"].get("vrq"):
-            await agree(writer, rqi)
+            await agree(self, writer, rqi)
             return
         notified = Notified(rqi, body, monotonic())
         self.got.append(notified)
         await self._tell()
-        if await self.answer(writer, rqi):
+        if await self.answer(self, writer, rqi):
             self.taken.setdefault(rqi, notified)
             await self._tell()
 
