@@ -51,6 +51,8 @@ class Server:
         self.coap: tuple[str, int] | None = None
         """Where it listens, with the real ports; None when it does not."""
         self._parts = AsyncExitStack()
+        self._listeners: list[Listener] = []
+        self._deadline = 0.0
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -73,12 +75,20 @@ class Server:
             raise
 
     async def stop(self) -> None:
-        """Answer the requests under way, let deliveries end, write everything down and close; each within the grace of the configuration."""
+        """Answer the requests under way, let deliveries end, write everything down and close; what has not ended in the grace of the configuration is cut."""
+        self._deadline = asyncio.get_running_loop().time() + self.config.running.shutdown_grace
         await self._parts.aclose()
+
+    def _left(self) -> float:
+        """Give the seconds of the grace that are left, and always a moment for what is as good as done."""
+        return max(self._deadline - asyncio.get_running_loop().time(), 0.1)
+
+    async def _deafen(self) -> None:
+        await asyncio.gather(*(listener.close(self._left()) for listener in self._listeners))
 
     async def _start(self) -> None:
         """Put the parts together; what is opened later is closed earlier."""
-        config, parts, grace = self.config, self._parts, self.config.running.shutdown_grace
+        config, parts = self.config, self._parts
         store = open_store(config.storage.url, frozenset(kind.ty for kind in TYPES if kind.instance), config.storage.cache)
         parts.callback(store.close)
         credentials = Credentials(config.http.credentials)
@@ -112,17 +122,18 @@ class Server:
             random=random,
         )
         parts.push_async_callback(driver.close)
-        parts.push_async_callback(courier.close, grace)
-        parts.push_async_callback(driver.drain, grace)
+        parts.push_async_callback(lambda: courier.close(self._left()))
+        parts.push_async_callback(lambda: driver.drain(self._left()))
         await courier.load()
         timers = asyncio.create_task(driver.timers())
         parts.push_async_callback(_cancelled, timers)
+        parts.push_async_callback(self._deafen)
         await self._listen(core, driver, credentials, self._control(core, store, driver, courier))
         if not config.settings.points_of_access:
             core.settings = replace(core.settings, points_of_access=self.urls)
 
     async def _listen(self, core: CSE, driver: Driver, credentials: Credentials, control: Control | None) -> None:
-        config, grace = self.config, self.config.running.shutdown_grace
+        config = self.config
         handler: Handler = logs.logged(driver.submit, time.perf_counter) if config.log.requests else driver.submit
         if config.http.listen:
             limits = config.http
@@ -142,7 +153,7 @@ class Server:
                 )
             except OSError as error:
                 raise StartError(f"HTTP cannot listen at {limits.listen}: {_why(error)}") from error
-            self._parts.push_async_callback(web.close, grace)
+            self._listeners.append(web)
             self.http = web.address
         if config.coap.listen:
             links = f'</{core.settings.cse_name}>;rt="onem2m.cb";ct="50 60"'.encode()
@@ -151,7 +162,7 @@ class Server:
                 constrained: Listener = await serve_coap(handler, *address(config.coap.listen), limits=bounds, links=links)
             except OSError as error:
                 raise StartError(f"CoAP cannot listen at {config.coap.listen}: {_why(error)}") from error
-            self._parts.push_async_callback(constrained.close, grace)
+            self._listeners.append(constrained)
             self.coap = constrained.address
 
     def _control(self, core: CSE, store: Store, driver: Driver, courier: Courier) -> Control | None:

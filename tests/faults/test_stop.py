@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
@@ -10,8 +11,6 @@ from cse.errors import TargetNotReachable
 from tests.faults.load import LOG, WIDE, Ledger, connected, prepare, verify, working
 from tests.faults.server import serving, until
 from tests.faults.target import Target, listening
-
-GRACE = ("--set", "limits.shutdown_grace=2")
 
 
 async def test_under_load_everything_answered_is_durable(tmp_path: Path) -> None:
@@ -34,22 +33,32 @@ async def test_under_load_everything_answered_is_durable(tmp_path: Path) -> None
     assert len(target.got) == len(target.taken), "after a clean stop nothing is delivered again"
 
 
-async def test_a_request_that_waits_for_a_target_without_end_does_not_hold_the_stop_up(tmp_path: Path) -> None:
-    async with listening() as target, serving(tmp_path / "cse.db", *GRACE) as served:
+async def test_who_hangs_does_not_hold_the_stop_up_beyond_the_grace(tmp_path: Path) -> None:
+    asked, store, grace = asyncio.Event(), tmp_path / "cse.db", 1.0
+    async with listening() as target, serving(store, "--set", f"limits.shutdown_grace={grace}") as served:
+        silent = await asyncio.start_server(lambda reader, writer: asked.set(), "127.0.0.1", 0)
         await prepare(served, target.url)
         target.answer = Target.hang
-        async with connected(served) as client, connected(served) as idle:
+        async with silent, connected(served) as client, connected(served) as idle:
             await idle.retrieve(LOG)
             await client.put(LOG, "1")
             await target.until(lambda: len(target.got) == 1, "the target is notified")
-            silent = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
-            async with silent:
-                url = f"http://127.0.0.1:{silent.sockets[0].getsockname()[1]}/"
-                waiting = asyncio.create_task(client.subscribe(LOG, url, name="never"))
-                await until(lambda: bool(silent._transports()), "the new target is asked")  # type: ignore[attr-defined]
-                assert await served.stop() == 0
-                with pytest.raises(TargetNotReachable):
-                    await waiting
+            url = f"http://127.0.0.1:{silent.sockets[0].getsockname()[1]}/"
+            verified = asyncio.create_task(client.subscribe(LOG, url, name="never"))
+            await asked.wait()
+            _, writer = await asyncio.open_connection(*served.address)
+            writer.write(b"POST /cse-in/log HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+            await writer.drain()
+            begun = monotonic()
+            assert await served.stop() == 0
+            assert monotonic() - begun < 10 * grace, "each part has taken a grace of its own"
+            with pytest.raises(TargetNotReachable):
+                await verified
+            writer.close()
         assert "Traceback" not in served.log
-    async with listening() as target, serving(tmp_path / "cse.db") as served, connected(served) as client:
-        assert await client.discover(types=[23]) == ("cse-in/log/sub",), "what was not acknowledged was not done"
+        target.answer = Target.hang
+        target.opened.set()
+        async with serving(store) as again, connected(again) as client:
+            assert await client.discover(types=[23]) == ("cse-in/log/sub",), "what was not acknowledged was not done"
+            await target.until(lambda: len(target.got) == 2, "what was not acknowledged is delivered again")
+            assert target.got[0].rqi == target.got[1].rqi
