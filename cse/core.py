@@ -72,6 +72,8 @@ class CSE:
         self._places: dict[tuple[str, ...], tuple[str, str, tuple[str, ...]]] = {}
         self._horizon = (0.0, "")
         """A moment at most a second ahead, as seconds and text: what lives longer has not expired."""
+        self._searched = 0.0
+        """When expired resources were last looked for."""
         self._batch_due: float | None = None
         self.may = self._access.may
         self.may_fan_out = self._access.may_fan_out
@@ -197,7 +199,7 @@ class CSE:
         try:
             return (yield from self._dispatch(request))
         except CSEError as error:
-            return Response(rsc=error.code, rqi=request.rqi, rvi=request.rvi, pc={"m2m:dbg": str(error)})
+            return Response(rsc=error.code, rqi=request.rqi, rvi=request.rvi or self.settings.release, pc={"m2m:dbg": str(error)})
 
     def _dispatch(self, request: Request) -> Steps:
         self._check(request)
@@ -252,15 +254,18 @@ class CSE:
     def due(self, now: float) -> float | None:
         """Do what is due at ``now``: expiry in chunks, batches; give the seconds until this is to be called again. The caller commits afterwards."""
         request = Request(Operation.DELETE, self.settings.cse_name, self.settings.cse_id, self.fresh(), peer=_INTERNAL)
-        with self.write(request) as change:
-            more = expiry.expire(change, self.settings.expiration_chunk) == self.settings.expiration_chunk
+        interval, more = self.settings.expiration_check_interval, False
+        if not self._searched <= now < self._searched + interval:
+            with self.write(request) as change:
+                more = expiry.expire(change, self.settings.expiration_chunk) == self.settings.expiration_chunk
+            self._searched = self._searched if more else now
         if self._batch_due is not None and self._batch_due <= now:
             with self.write(request) as change:
                 self._batch_due = expiry.release_batches(change)
         if more:
             return 0.0
-        interval = self.settings.expiration_check_interval
-        return interval if self._batch_due is None else max(0.0, min(interval, self._batch_due - now))
+        following = self._searched + interval
+        return max(0.0, (following if self._batch_due is None else min(following, self._batch_due)) - now)
 
     def settle(self, outcomes: Sequence[tuple[Notice, bool]]) -> None:
         """Take notices that were delivered (True) or given up (False) out of the outbox. The caller commits afterwards."""

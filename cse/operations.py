@@ -378,7 +378,7 @@ def delete(host: Host, request: Request, target: Record) -> Steps:
     with host.write(request) as change:
         transaction = change.transaction
         record = _current(transaction, target)
-        if request.fc and request.rcn not in results.CHILDREN:
+        if request.fc:
             match(transaction, request.fc, record)
         require(host, transaction, request, Right.DELETE, record)
         result = Result(None)

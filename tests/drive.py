@@ -25,7 +25,7 @@ def agree(call: Call) -> Response:
 class Driven:
     """A CSE on a store with a clock that tests turn, and everything it asked and notified."""
 
-    settings: Settings = field(default_factory=lambda: Settings(acp_create_open=True))
+    settings: Settings = field(default_factory=lambda: Settings(acp_create_open=True, expiration_check_interval=0.001))
     store: Store = field(default_factory=lambda: open_store("memory:", frozenset({4})))
     answer: Answer = agree
     seconds: float = 1_750_000_000.0

@@ -1,6 +1,7 @@
 """The CoAP client: requests and notifications to ``coap:`` URLs, over aiocoap with its block-wise transfer in both directions."""
 
 import asyncio
+import select
 import sys
 
 import aiocoap  # type: ignore[import-untyped]
@@ -26,6 +27,7 @@ class CoapSender:
     def __init__(self) -> None:
         self._context: aiocoap.Context | None = None
         self._opening = asyncio.Lock()
+        self._watch: _Watch | None = None
 
     async def send(self, url: str, request: Request, timeout: float) -> Response:  # noqa: ASYNC109 - the port's signature
         """Deliver a request to a point of access and give the answer; see bindings.ports.Sender for URL, time and errors."""
@@ -48,6 +50,9 @@ class CoapSender:
 
     async def close(self) -> None:
         """Give up what is on its way and close the socket."""
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
         if self._context is not None:
             await self._context.shutdown()
             self._context = None
@@ -56,7 +61,31 @@ class CoapSender:
         async with self._opening:
             if self._context is None:
                 self._context = await aiocoap.Context.create_client_context(transports=[_TRANSPORT])
+                if _TRANSPORT == "udp6":
+                    self._watch = _Watch(self._context)
             return self._context
+
+
+class _Watch:
+    """Reads aiocoap's socket when an epoll of its own says so.
+
+    libuv, and so uvloop, stops watching a socket for good when it has an error to tell; here each refused port leaves one in the socket's error queue, and
+    from the first on no answer of any server would be read. An epoll is merely readable then.
+    """
+
+    def __init__(self, context: aiocoap.Context) -> None:
+        transport = context.request_interfaces[0].token_interface.message_interface.transport
+        socket = transport.get_extra_info("socket")
+        self._loop = asyncio.get_running_loop()
+        self._epoll = select.epoll()
+        self._epoll.register(socket, select.EPOLLIN)
+        self._loop.remove_reader(socket)
+        self._loop.add_reader(self._epoll, transport._read_ready)
+
+    def close(self) -> None:
+        """Watch no more; the socket is aiocoap's to close."""
+        self._loop.remove_reader(self._epoll)
+        self._epoll.close()
 
 
 def _answer(message: aiocoap.Message) -> Answer:

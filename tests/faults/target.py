@@ -80,12 +80,15 @@ class Target:
         self.got: list[Notified] = []
         self.taken: dict[str, Notified] = {}
         self.answer: Answer = agree
+        self.verify: Answer = agree
+        """How it answers verifications, and whether there was one."""
+        self.asked = asyncio.Event()
         self.opened = asyncio.Event()
         """Ends the hanging of ``hang``."""
         self.port = 0
         self._came = asyncio.Condition()
         self._server: asyncio.Server | None = None
-        self._open: set[asyncio.StreamWriter] = set()
+        self._open: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
 
     @property
     def url(self) -> str:
@@ -109,6 +112,7 @@ class Target:
         for writer in self._open:
             writer.transport.abort()
         self.opened.set()
+        await asyncio.gather(*self._open.values())
         await self._server.wait_closed()
 
     async def until(self, holds: Callable[[], bool], what: str) -> None:
@@ -120,7 +124,9 @@ class Target:
             raise AssertionError(f"never: {what}; {len(self.got)} notifications came, {len(self.taken)} different ones were acknowledged") from None
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open.add(writer)
+        task = asyncio.current_task()
+        assert task is not None
+        self._open[writer] = task
         try:
             while not writer.is_closing():
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
@@ -131,12 +137,13 @@ class Target:
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
-            self._open.discard(writer)
+            del self._open[writer]
             writer.close()
 
     async def _take(self, writer: asyncio.StreamWriter, rqi: str, body: Any) -> None:
         if body["m2m:sgn"].get("vrq"):
-            await agree(self, writer, rqi)
+            self.asked.set()
+            await self.verify(self, writer, rqi)
             return
         notified = Notified(rqi, body, monotonic())
         self.got.append(notified)

@@ -34,18 +34,16 @@ async def test_under_load_everything_answered_is_durable(tmp_path: Path) -> None
 
 
 async def test_who_hangs_does_not_hold_the_stop_up_beyond_the_grace(tmp_path: Path) -> None:
-    asked, store, grace = asyncio.Event(), tmp_path / "cse.db", 1.0
-    async with listening() as target, serving(store, "--set", f"limits.shutdown_grace={grace}") as served:
-        silent = await asyncio.start_server(lambda reader, writer: asked.set(), "127.0.0.1", 0)
+    store, grace = tmp_path / "cse.db", 1.0
+    async with listening() as target, listening() as silent, serving(store, "--set", f"limits.shutdown_grace={grace}") as served:
         await prepare(served, target.url)
-        target.answer = Target.hang
-        async with silent, connected(served) as client, connected(served) as idle:
+        target.answer = silent.verify = Target.hang
+        async with connected(served) as client, connected(served) as idle:
             await idle.retrieve(LOG)
             await client.put(LOG, "1")
             await target.until(lambda: len(target.got) == 1, "the target is notified")
-            url = f"http://127.0.0.1:{silent.sockets[0].getsockname()[1]}/"
-            verified = asyncio.create_task(client.subscribe(LOG, url, name="never"))
-            await asked.wait()
+            verified = asyncio.create_task(client.subscribe(LOG, silent.url, name="never"))
+            await silent.asked.wait()
             _, writer = await asyncio.open_connection(*served.address)
             writer.write(b"POST /cse-in/log HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
             await writer.drain()
@@ -56,7 +54,6 @@ async def test_who_hangs_does_not_hold_the_stop_up_beyond_the_grace(tmp_path: Pa
                 await verified
             writer.close()
         assert "Traceback" not in served.log
-        target.answer = Target.hang
         target.opened.set()
         async with serving(store) as again, connected(again) as client:
             assert await client.discover(types=[23]) == ("cse-in/log/sub",), "what was not acknowledged was not done"

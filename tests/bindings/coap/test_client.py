@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import cast
 
 import pytest
+import uvloop
 
 from bindings.coap.client import CoapSender
 from bindings.coap.message import Code, Message, Type, decode, encode
@@ -149,3 +150,23 @@ async def test_many_at_once_over_one_socket() -> None:
 
 async def test_it_can_be_closed_without_having_sent() -> None:
     await CoapSender().close()
+
+
+def test_a_dead_server_does_no_harm_to_others_on_the_loop_of_the_process() -> None:
+    """A port that is closed leaves an error in the one socket for all servers, after which uvloop would not read it any more."""
+
+    async def story() -> list[object]:
+        listener, gone = [await serve(lambda request: Response(RSC.OK, request.rqi), "127.0.0.1", 0) for _ in range(2)]
+        await gone.close(0)
+        found: list[object] = []
+        async with sending() as sender:
+            for each in (listener, gone, listener, gone, listener):
+                try:
+                    found.append((await sender.send(f"coap://127.0.0.1:{each.address[1]}", READ, SECONDS)).rsc)
+                except TargetNotReachable:
+                    found.append(None)
+        await listener.close(0)
+        return found
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(story()) == [RSC.OK, None, RSC.OK, None, RSC.OK]
