@@ -13,7 +13,7 @@ ME, OTHER = "Cmeter", "Cother"
 
 def world(**settings: Any) -> Driven:
     """Give a CSE with the AEs Cmeter (cse-in/meter) and Cother (cse-in/other), and a container of the first."""
-    cse = Driven(settings=Settings(acp_create_open=True, expiration_check_interval=0.001, **settings))
+    cse = Driven(settings=Settings(**{"acp_create_open": True, "expiration_check_interval": 0.001, **settings}))
     for stem in (ME, OTHER):
         register(cse, stem, rn=stem[1:])
     of(cse.create(AE, 3, {"m2m:cnt": {"rn": "power"}}, ME))
