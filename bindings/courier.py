@@ -148,6 +148,8 @@ class Courier:
                 line = self._lines[notice.target] = _Line(notice.target, notice.id - 1)
                 if not self._loading:
                     self._begin(line)
+            if notice.id <= line.last:
+                continue  # read from the store already, which may show a commit a moment before it is told
             if line.more or len(line.queue) >= self._policy.memory:
                 line.more = True
             else:

@@ -31,6 +31,9 @@ from cse.core import CSE
 from cse.storage import Store, StoreError, StoreRefused, open_store
 from resources import access_control_policy, ae, container, content_instance, cse_base, group, subscription
 
+if sys.platform != "win32":
+    import resource
+
 TYPES = (cse_base.TYPE, ae.TYPE, access_control_policy.TYPE, container.TYPE, content_instance.TYPE, subscription.TYPE, group.TYPE)
 """The resource types of this CSE."""
 
@@ -188,6 +191,7 @@ def run(config: Config) -> int:
     logs.configure(config.log)
     # The commit thread has to take the interpreter back from a busy loop after every fsync; the default of 5 ms would be most of a commit's time.
     sys.setswitchinterval(0.0005)
+    _allow_connections()
     try:
         with asyncio.Runner(loop_factory=_loops()) as runner:
             runner.run(_serve(config))
@@ -206,6 +210,13 @@ async def _serve(config: Config) -> None:
         gc.freeze()
         print(f"cse {__version__} serves {config.settings.cse_id} at {' '.join(server.urls)}", flush=True)
         await stop.wait()
+
+
+def _allow_connections() -> None:
+    """Take as many file descriptors as the system grants: each connection needs one."""
+    if sys.platform != "win32":
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _loops() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -20,7 +20,10 @@ from cse.storage.sqlite_schema import connect
 from cse.storage.sqlite_transaction import SqliteTransaction
 
 _CHECKPOINT = 10_000
-"""Changed rows after which the write-ahead log is copied into the file."""
+"""Changed rows, a commit counting for some, after which the write-ahead log is copied into the file: it stays at some ten megabytes."""
+
+_COMMIT = 8
+"""A commit writes whole pages to the log, however little it changes."""
 
 
 class SqliteStore(Committed, Store):
@@ -40,6 +43,7 @@ class SqliteStore(Committed, Store):
             self._lock.close()
             raise
         self._changes = self.connection.total_changes
+        self._commits = 0
         self._snapshot = False
         self._short = False
         """A commit has failed, perhaps for want of the space that the log takes: empty it as soon as that can be done."""
@@ -53,6 +57,7 @@ class SqliteStore(Committed, Store):
 
     def flush(self) -> None:
         self._batch.write()
+        self._commits += 1
         with translated():
             self._batch.begin()
             if not self._checkpoint_due:
@@ -64,7 +69,7 @@ class SqliteStore(Committed, Store):
     def _checkpoint_due(self) -> bool:
         # A reader that stands at an older commit keeps the log from being emptied. So in the one commit of many that empties it there is no snapshot, and
         # reading what is not in memory may see that commit between sync and publish: a moment early, when it is durable already.
-        return self._short or self.connection.total_changes - self._changes > _CHECKPOINT
+        return self._short or self.connection.total_changes - self._changes + self._commits * _COMMIT > _CHECKPOINT
 
     def sync(self) -> None:
         try:
@@ -87,6 +92,7 @@ class SqliteStore(Committed, Store):
             return
         self._short = False
         self._changes = self.connection.total_changes
+        self._commits = 0
 
     def publish(self) -> list[Notice]:
         self._end_snapshot()

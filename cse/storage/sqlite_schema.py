@@ -68,6 +68,8 @@ def connect(path: Path, migrations: Sequence[Sequence[str]] = MIGRATIONS) -> tup
         write.execute("PRAGMA cache_spill=OFF")
         write.execute("PRAGMA wal_autocheckpoint=0")
         write.execute(f"PRAGMA journal_size_limit={64 * 2**20}")
+        # Another program may look at the file, and may be in the way of a commit: that one is refused before long, since the event loop waits with it.
+        write.execute("PRAGMA busy_timeout=100")
         read = _connection(path)
         read.execute("PRAGMA query_only=ON")
         return write, read

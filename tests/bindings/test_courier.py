@@ -178,6 +178,15 @@ async def test_order_is_kept_per_target_in_bounded_memory(target: Target) -> Non
     assert target.names == names
 
 
+async def test_what_is_offered_after_it_was_read_from_the_store_is_not_delivered_twice(target: Target) -> None:
+    async with posting() as post:
+        read = await post.put("n1", "n2", to=target.url)
+        post.courier.offer(read)
+        await post.put("n3", to=target.url)
+        await post.until(n1=True, n2=True, n3=True)
+    assert target.names == ["n1", "n2", "n3"]
+
+
 async def test_a_dead_target_and_a_hanging_one_harm_no_other(target: Target, dead: str) -> None:
     async with listening() as hanging:
         never = asyncio.Event()

@@ -13,6 +13,7 @@ from tests.faults.server import Serving
 LOG, RING = "cse-in/log", "cse-in/ring"
 ROOM = 25
 """maxNrOfInstances of ``RING``; ``LOG`` has no limit."""
+CLIENTS = 6
 WIDE = ("--set", "limits.discovery_limit=1000000")
 """Lets a container be read with all its instances at once."""
 
@@ -102,9 +103,9 @@ async def connected(served: Serving, over: str = "http") -> AsyncIterator[Client
 
 @asynccontextmanager
 async def working(served: Serving, ledger: Ledger, run: str) -> AsyncIterator[list["asyncio.Task[None]"]]:
-    """Let four clients over HTTP and two over CoAP work until the block ends; ``run`` makes their names differ from those of other runs."""
+    """Let ``CLIENTS`` work until the block ends, two of three over HTTP and the others over CoAP; ``run`` makes their names differ from those of other runs."""
     async with AsyncExitStack() as parts:
-        clients = [await parts.enter_async_context(connected(served, over)) for over in ("http",) * 4 + ("coap",) * 2]
+        clients = [await parts.enter_async_context(connected(served, over)) for over in ("http", "http", "coap") * (CLIENTS // 3)]
         tasks = [asyncio.create_task(Worker(client, f"{run}{number}", ledger).run()) for number, client in enumerate(clients)]
         try:
             yield tasks

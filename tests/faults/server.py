@@ -121,7 +121,7 @@ async def until(holds: Callable[[], bool], what: str) -> None:
     """Wait until a condition outside this process holds; AssertionError with ``what`` it is when it never does."""
     try:
         async with asyncio.timeout(PATIENCE):
-            while not holds():
+            while not holds():  # noqa: ASYNC110 - what is waited for is in another process
                 await asyncio.sleep(0.01)
     except TimeoutError:
         raise AssertionError(f"never: {what}") from None

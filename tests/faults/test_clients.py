@@ -12,6 +12,7 @@ from random import Random
 import pytest
 import pytest_asyncio
 
+from bindings.coap.message import encode
 from tests.bindings.coap import wire
 from tests.faults.load import LOG, connected, prepare
 from tests.faults.server import PATIENCE, Serving, serving, until
@@ -39,7 +40,7 @@ def many_files() -> Iterator[None]:
 async def served() -> AsyncIterator[Serving]:
     """Give one server to all tests of this file, and hold at the end that it stops cleanly and has complained about nothing."""
     with many_files():
-        async with serving("memory:", "--set", f"http.body_limit={LIMIT}", "--set", f"coap.body_limit={LIMIT}") as found:
+        async with serving("memory:", "--set", f"http.body_limit={LIMIT}", "--set", f"coap.body_limit={LIMIT}", "--set", "http.body_timeout=2") as found:
             await prepare(found)
             async with working(found):
                 yield found
@@ -64,7 +65,7 @@ async def nothing_stays(served: Serving) -> AsyncIterator[None]:
     async with working(served):
         pass
     await until(lambda: served.descriptors() <= descriptors, "all connections are closed")
-    assert served.memory() < memory + (40 << 20)
+    assert served.memory() < memory + (100 << 20)
 
 
 def create(content: str, extra: str = "") -> bytes:
@@ -123,14 +124,10 @@ async def test_who_leaves_in_mid_request_has_asked_for_nothing_and_who_leaves_af
     assert await instances(served) == before
     for _ in range(20):
         async with opened(served, whole) as (reader, writer):
-            writer.write_eof()
             assert (await answer(reader))[:2] == (201, 2001)
-        async with opened(served, whole) as (_, writer):
             writer.write(whole)
-            writer.close()
-    async with asyncio.timeout(PATIENCE):
-        while await instances(served) < before + 20:
-            continue
+        async with opened(served, whole) as (_, writer):
+            writer.transport.abort()
     assert before + 20 <= await instances(served) <= before + 60
 
 
@@ -197,7 +194,7 @@ async def test_bodies_beyond_the_limit_are_refused(served: Serving) -> None:
         async with opened(served, head.encode(), body) as (reader, _):
             assert (await answer(reader))[:2] == (413, 4000), head
     async with wire.wire(_udp(served)) as socket:
-        socket.send(wire.encode(wire.post(1, payload=b'{"m2m:cin":{"con":"' + b"x" * 60_000, path=LOG)))
+        socket.send(encode(wire.post(1, payload=b'{"m2m:cin":{"con":"' + b"x" * 60_000, path=LOG)))
         assert wire.rsc(await socket.receive()) == 4000
     assert await instances(served) == before
 
@@ -218,11 +215,10 @@ async def test_a_hundred_clients_that_babble_at_the_same_time(served: Serving) -
     ]
 
     async def babble(content: bytes) -> None:
-        async with opened(served, content) as (reader, writer):
-            with suppress(OSError):
-                writer.write_eof()
-            found = await rest(reader)
-        assert not found or re.match(rb"HTTP/1.[01] 4\d\d ", found), (content[:80], found[:80])
+        async with opened(served, content, b"\r\n\r\n") as (reader, _), asyncio.timeout(PATIENCE):
+            with suppress(ConnectionError):  # the rest of what was sent may make the system reset the connection
+                line = await reader.readline()
+                assert re.match(rb"HTTP/1.[01] 4\d\d ", line), (content[:80], line)
 
     async with working(served), wire.wire(_udp(served)) as socket:
         babbling = [asyncio.create_task(babble(content)) for content in (broken * 2)[:100] + broken]
@@ -238,25 +234,28 @@ def _udp(served: Serving) -> tuple[str, int]:
 
 
 async def test_slow_clients_are_closed_while_others_are_served() -> None:
-    pieces = (b"POST /cse-in/log HTTP/1.1\r\nX-Slow: ", f"{CREATE}Content-Length: 1000\r\n\r\n".encode(), f"{CREATE}Transfer-Encoding: chunked\r\n\r\n5\r\n".encode())
+    head = b"POST /cse-in/log HTTP/1.1\r\nX-Slow: "
+    body, chunked = (f"{CREATE}{how}\r\n\r\n".encode() for how in ("Content-Length: 1000", "Transfer-Encoding: chunked"))
     async with serving("memory:", "--set", "http.idle_timeout=1", "--set", "http.body_timeout=1") as served:
-        await prepare(served)
-        before = served.descriptors()
+        before, dripping = served.descriptors(), asyncio.Semaphore(0)
 
         async def drip(begin: bytes) -> bytes:
             async with opened(served, begin) as (reader, writer):
                 reading = asyncio.create_task(rest(reader))
+                dripping.release()
                 while not reading.done():
-                    writer.write(b"x")
+                    writer.write(b"1")
                     await asyncio.wait({reading}, timeout=0.1)
                 return await reading
 
-        dripping = [asyncio.create_task(drip(begin)) for begin in pieces * 30]
-        await until(lambda: served.descriptors() >= before + 90, "all are connected")
+        await prepare(served)
+        drips = [asyncio.create_task(drip(begin)) for begin in (head, body, chunked) * 30]
+        for _ in drips:
+            await dripping.acquire()
         async with working(served):
-            ends = await asyncio.gather(*dripping)
+            ends = await asyncio.gather(*drips)
         assert all(not end or re.match(rb"HTTP/1.1 4\d\d ", end) for end in ends)
         assert sum(end.startswith(b"HTTP/1.1 408 ") for end in ends) >= 30, "a slow body is told why"
-        await until(lambda: served.descriptors() <= before + 5, "all connections are closed")
+        await until(lambda: served.descriptors() <= before + 3, "all connections are closed")
         assert await served.stop() == 0
         assert served.log == ""

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from apps.client import Client
 from cse.errors import InternalServerError
 from tests.faults.disk import Disk, limited, small
-from tests.faults.load import LOG, WIDE, Ledger, connected, prepare, verify, working
+from tests.faults.load import CLIENTS, LOG, WIDE, Ledger, connected, prepare, verify, working
 from tests.faults.server import serving, until
 from tests.faults.target import listening
 
@@ -39,13 +40,19 @@ async def test_without_space_it_refuses_and_with_space_it_goes_on(disk: Disk) ->
         disk.fill(served)
         async with connected(served) as client:
             with pytest.raises(InternalServerError, match="the store"):
-                while True:
-                    made = await client.put(LOG, "x" * 2000)
-                    ledger.logged[made.ri] = made["st"]
+                await flood(client, ledger)
         assert await served.stop() == 0, "it stops cleanly"
     assert "Traceback" not in served.log
     assert 3 <= len(served.lines) < 30, "a full disk is said, but not for every request"
     disk.clear(served)
     async with serving(store, *WIDE) as served:
-        await verify(served, ledger)
+        unanswered = (await verify(served, ledger)).keys() - ledger.logged.keys()
+        assert len(unanswered) <= CLIENTS, "what was refused has appeared"
         assert await served.stop() == 0
+
+
+async def flood(client: Client, ledger: Ledger) -> None:
+    """Create instances until one is refused."""
+    while True:
+        made = await client.put(LOG, "x" * 2000)
+        ledger.logged[made.ri] = made["st"]

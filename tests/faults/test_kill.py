@@ -19,7 +19,7 @@ async def test_nothing_acknowledged_is_lost_and_the_outbox_goes_on(tmp_path: Pat
         for run in range(ROUNDS):
             # In one round the target does not answer before the kill, so that there is much to go on with.
             target.opened.clear()
-            target.answer = target.hang if run == 1 else agree
+            target.answer = Target.hang if run == 1 else agree
             async with serving(store, *WIDE) as served:
                 if run == 0:
                     await prepare(served, target.url)

@@ -155,17 +155,20 @@ async def test_it_can_be_closed_without_having_sent() -> None:
 def test_a_dead_server_does_no_harm_to_others_on_the_loop_of_the_process() -> None:
     """A port that is closed leaves an error in the one socket for all servers, after which uvloop would not read it any more."""
 
-    async def story() -> list[object]:
-        listener, gone = [await serve(lambda request: Response(RSC.OK, request.rqi), "127.0.0.1", 0) for _ in range(2)]
+    async def story() -> list[RSC | None]:
+        alive, gone = [await serve(lambda request: Response(RSC.OK, request.rqi), "127.0.0.1", 0) for _ in range(2)]
+        ports = [alive.address[1], gone.address[1]]
         await gone.close(0)
-        found: list[object] = []
         async with sending() as sender:
-            for each in (listener, gone, listener, gone, listener):
+
+            async def told(port: int) -> RSC | None:
                 try:
-                    found.append((await sender.send(f"coap://127.0.0.1:{each.address[1]}", READ, SECONDS)).rsc)
+                    return (await sender.send(f"coap://127.0.0.1:{port}", READ, SECONDS)).rsc
                 except TargetNotReachable:
-                    found.append(None)
-        await listener.close(0)
+                    return None
+
+            found = [await told(port) for port in (*ports, *ports, ports[0])]
+        await alive.close(0)
         return found
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
