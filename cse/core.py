@@ -64,7 +64,7 @@ class CSE:
         self.now = clock
         self.fresh = fresh
         self._store = store
-        self._checkers: Mapping[int, Checker] = {kind.ty: compile_table(kind) for kind in self.registry.types}
+        self._checkers: Mapping[ResourceType, Checker] = {kind: compile_table(kind) for kind in self.registry.forms}
         self._virtual = {kind.ty: kind.virtual for kind in self.registry.types}
         self._access = Access(settings, lambda ty: ty not in self.registry.inheriting, clock)
         self._authenticated = frozenset(sp_relative(found, settings.cse_id, settings.sp_id) for found in settings.authenticated)
@@ -93,7 +93,7 @@ class CSE:
 
     def checker(self, kind: ResourceType) -> Checker:
         """Give the compiled table of a resource type."""
-        return self._checkers[kind.ty]
+        return self._checkers[kind]
 
     def parse(self, address: str) -> Address:
         """Take an address apart. Raises BadRequest."""
@@ -271,6 +271,7 @@ class CSE:
         """Take notices that were delivered (True) or given up (False) out of the outbox. The caller commits afterwards."""
         with self._store.transaction() as transaction:
             transaction.drop([notice.id for notice, _ in outcomes])
+            notify.count_deliveries(transaction, outcomes)
 
     # --- step 1 of the checks (TS-0004 7.3.2.2, procedures 1.1) ----------------------------------------------------------------------------------------------
 

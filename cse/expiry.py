@@ -15,7 +15,7 @@ def expire(change: Change, most: int) -> int:
 
 
 def release_batches(change: Change) -> float | None:
-    """Send the batches whose duration is over; give the time in seconds at which the next one is, None without any."""
+    """Send batches whose duration is over and what rate limits kept back until now; give the time in seconds at which the next one is, None without any."""
     waiting: dict[tuple[str, str], list[Notice]] = {}
     after = 0
     while held := change.transaction.notices(after, held=True):
@@ -23,9 +23,13 @@ def release_batches(change: Change) -> float | None:
         for notice in held:
             waiting.setdefault((notice.subscription, notice.target), []).append(notice)
     following: float | None = None
-    for batch in waiting.values():
-        if batch[0].due <= change.seconds:
-            notify.release(change, batch)
-        else:
-            following = batch[0].due if following is None else min(following, batch[0].due)
+    for (subscription, _), batch in waiting.items():
+        record = change.transaction.get(subscription)
+        batched = record is None or "bn" in record.attributes
+        due = batch if batched and batch[0].due <= change.seconds else [notice for notice in batch if not batched and notice.due <= change.seconds]
+        if due:
+            notify.release(change, due, batched)
+        if len(due) < len(batch):
+            soonest = min(notice.due for notice in batch[len(due) :])
+            following = soonest if following is None else min(following, soonest)
     return following

@@ -1,14 +1,14 @@
 """Events and subscriptions become notices in the outbox (TS-0001 10.2.10, TS-0004 7.5.1.2)."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
 
 from cse.address import same_entity, sp_relative
 from cse.codes import AccessControlOperation as Right
-from cse.codes import EventCat, NotificationContentType, Operation, ResourceTypeID
+from cse.codes import EventCat, NotificationContentType, Operation, PendingNotification, ResourceTypeID
 from cse.codes import NotificationEventType as Net
 from cse.criteria import Predicate, compile_conditions
 from cse.datatypes import duration_seconds
@@ -16,7 +16,7 @@ from cse.primitives import Notice
 from cse.record import Record
 from cse.results import wrapped
 from cse.schema import Change, Event, Host
-from cse.storage.contract import Reader
+from cse.storage.contract import Reader, Transaction
 
 _CONTENT_DEFAULT = {Net.TRIGGER_RECEIVED_FOR_AE_RESOURCE: 4, Net.BLOCKING_UPDATE: 2, Net.REPORT_ON_MISSING_DATA_POINTS: 5}
 
@@ -96,14 +96,20 @@ def _send(change: Change, subscription: Record, event: Event) -> None:
         return
     subscription = current or subscription
     content = {"m2m:sgn": {"nev": _event(change.host, subscription, event), "sur": reference(change.host, subscription)}}
-    queue(change, subscription, content)
+    counted = queue(change, subscription, content)
     left = subscription.attributes.get("exc")
-    if left is None or current is None:
+    if current is None:
         return
-    if left > 1:
-        change.replace(subscription.with_attributes({"exc": left - 1}))
-    else:
+    if left == 1:
         change.remove(subscription)
+        return
+    if left is not None:
+        counted = counted.with_attributes({"exc": left - 1})
+    if subscription.attributes.get("nse"):
+        statistics = [{**each, "noec": each["noec"] + 1} for each in subscription.attributes.get("nsi", ())]
+        counted = counted.with_attributes({"nsi": statistics})
+    if counted is not current:
+        change.replace(counted)
 
 
 def _event(host: Host, subscription: Record, event: Event) -> dict[str, Any]:
@@ -124,9 +130,15 @@ def reference(host: Host, subscription: Record) -> str:
     return f"{host.settings.cse_id}/{subscription.ri}"
 
 
-def queue(change: Change, subscription: Record, content: Mapping[str, Any]) -> None:
-    """Put one notification for each target into the outbox: alone, in the place of older ones (``ln``), or into a batch (``bn``)."""
+def queue(change: Change, subscription: Record, content: Mapping[str, Any]) -> Record:
+    """Put one notification for each target into the outbox: alone, in the place of older ones (``ln``), into a batch (``bn``), or for a later window (``rl``).
+
+    Give the subscription with what is to be remembered of it.
+    """
     attributes = subscription.attributes
+    due = 0.0
+    if "rl" in attributes and "bn" not in attributes and attributes.get("nec") != EventCat.IMMEDIATE:
+        subscription, due = _limit(change, subscription)
     for target in attributes["nu"]:
         notice = Notice(
             target=target,
@@ -142,15 +154,35 @@ def queue(change: Change, subscription: Record, content: Mapping[str, Any]) -> N
         if "bn" in attributes and notice.ec != EventCat.IMMEDIATE:
             _collect(change, notice, subscription)
             continue
-        if attributes.get("ln"):
-            _drop_older(change, notice)
-        change.transaction.enqueue(notice)
+        if attributes.get("ln") or attributes.get("pn") == PendingNotification.SEND_LATEST:
+            _drop_older(change, notice, 0.0 if attributes.get("ln") else change.host.settings.request_timeout)
+        change.transaction.enqueue(replace(notice, due=due, held=due > 0))
+    return subscription
 
 
-def _drop_older(change: Change, notice: Notice) -> None:
-    for held in (False, True):
-        older = change.transaction.notices(held=held, subscription=notice.subscription, target=notice.target)
+def _drop_older(change: Change, notice: Notice, patience: float) -> None:
+    """Drop what waits for a target once the oldest of it waits longer than ``patience`` seconds: then the target cannot be reached (TS-0001 9.6.8 pn)."""
+    older = [found for held in (False, True) for found in change.transaction.notices(held=held, subscription=notice.subscription, target=notice.target)]
+    if older and older[0].created <= notice.created - patience:
         change.transaction.drop([found.id for found in older])
+
+
+def _limit(change: Change, subscription: Record) -> tuple[Record, float]:
+    """Count a notification against the rate limit (TS-0004 7.5.1.2.6): give the subscription and the time at which its window begins, 0 for the window now.
+
+    Windows follow one another as long as something waits; what exceeds ``mnn`` in one is sent at the beginning of the next that has room.
+    """
+    most = max(1, subscription.attributes["rl"]["mnn"])
+    length = max(0.001, duration_seconds(subscription.attributes["rl"]["tww"]))
+    start, sent = subscription.state.get("window", (change.seconds, 0))
+    passed = int((change.seconds - start) // length)
+    start, sent = start + passed * length, max(0, sent - passed * most)
+    if not sent:
+        start = change.seconds
+    if subscription.attributes.get("ln"):
+        sent = min(sent, most)  # what waits gives way
+    counted = replace(subscription, state={**subscription.state, "window": [start, sent + 1]})
+    return counted, start + sent // most * length if sent >= most else 0.0
 
 
 def _collect(change: Change, notice: Notice, subscription: Record) -> None:
@@ -164,9 +196,16 @@ def _collect(change: Change, notice: Notice, subscription: Record) -> None:
         release(change, [*held, last])
 
 
-def release(change: Change, held: list[Notice]) -> None:
-    """Send what was collected for one target as one m2m:agn, oldest first; of event category 4 only the latest (``ln``)."""
+def release(change: Change, held: list[Notice], batched: bool = True) -> None:
+    """Send what was collected for one target as one m2m:agn, oldest first; of event category 4 only the latest (``ln``).
+
+    What a rate limit has kept back, of a subscription without batches, is sent one by one.
+    """
     change.transaction.drop([found.id for found in held])
+    if not batched:
+        for notice in held:
+            change.transaction.enqueue(replace(notice, due=0.0, held=False, id=0))
+        return
     sent = held[-1:] if held[-1].ec == EventCat.LATEST else held
     content = {"m2m:agn": {"m2m:sgn": [found.content["m2m:sgn"] for found in sent]}}
     change.transaction.enqueue(replace(sent[0], content=content, due=0.0, held=False, id=0))
@@ -178,7 +217,7 @@ def _tell_deletion(change: Change, subscription: Record) -> None:
     for notice in change.transaction.notices(held=True, subscription=subscription.ri):
         waiting.setdefault(notice.target, []).append(notice)
     for held in waiting.values():
-        release(change, held)
+        release(change, held, "bn" in subscription.attributes)
     targets = [subscription.attributes[name] for name in ("su",) if name in subscription.attributes]
     for target in [*targets, *subscription.attributes.get("acrs", ())]:
         content = {"m2m:sgn": {"sud": True, "sur": reference(change.host, subscription)}}
@@ -191,6 +230,25 @@ def monitor(change: Change, operation: Right, target: Record, resource: Record, 
     if watching:
         by = sp_relative(change.request.fr or "", change.host.settings.cse_id)
         change.events.append(Event(Net.UPDATE_OF_RESOURCE, watching, target, resource, operation=operation, by=by))
+
+
+def count_deliveries(transaction: Transaction, outcomes: Sequence[tuple[Notice, bool]]) -> None:
+    """Count requests and responses in the statistics of subscriptions that keep them (TS-0001 9.6.8 nse); True is a notice that was delivered."""
+    of_subscription: dict[str, list[tuple[str, bool]]] = {}
+    for notice, delivered in outcomes:
+        of_subscription.setdefault(notice.subscription, []).append((notice.target, delivered))
+    for ri, found in of_subscription.items():
+        record = transaction.get(ri)
+        if record is not None and record.attributes.get("nse"):
+            statistics = [
+                {
+                    **each,
+                    "rqs": each["rqs"] + sum(target == each["tg"] for target, _ in found),
+                    "rsr": each["rsr"] + sum(target == each["tg"] and delivered for target, delivered in found),
+                }
+                for each in record.attributes.get("nsi", ())
+            ]
+            transaction.replace(record.with_attributes({"nsi": statistics}))
 
 
 def counts_reads(subscription: Record) -> bool:

@@ -30,6 +30,7 @@ from cse.record import Record
 from cse.results import Result
 from cse.schema import Change, Host, ResourceType
 from cse.storage.contract import Query, Reader
+from cse.validate import choose
 
 
 def answer(request: Request, rsc: RSC, pc: Any = None, status: int | None = None, offset: int | None = None) -> Response:
@@ -60,18 +61,21 @@ def create(host: Host, request: Request, target: Record) -> Steps:
         raise _unknown(request.ty or 0)
     prepared: Any = None
     if kind.prepare_create is not None:
-        given, _ = _check_create(host, host.reader, request, target, kind)
+        _, given, _ = _check_create(host, host.reader, request, target, kind)
         prepared = yield from kind.prepare_create(host, request, target, given)
     yield Turn.WRITE
     with host.write(request) as change:
         transaction = change.transaction
         parent = _current(transaction, target)
-        given, expired = _check_create(host, transaction, request, parent, kind)
+        kind, given, expired = _check_create(host, transaction, request, parent, kind)
         if expired is not None:
             change.remove(expired)
             parent = _current(transaction, parent)
         record = _created(host, change, kind, parent, given, prepared)
         change.insert(record, parent)
+        if kind.on_created is not None:
+            kind.on_created(change, record)
+            record = _current(transaction, record)
         subscriptions = transaction.subscriptions(parent.ri)
         if subscriptions:
             notify.monitor(change, Right.CREATE, parent, record, subscriptions)
@@ -86,8 +90,13 @@ def _unknown(ty: int) -> CSEError:
         return BadRequest(f"there is no resource type {ty}")
 
 
-def _check_create(host: Host, reader: Reader, request: Request, parent: Record, kind: ResourceType) -> tuple[dict[str, Any], Record | None]:
-    """Check privilege, place and representation of a CREATE, in that order; give the attributes, and what has the name though it has expired."""
+def _check_create(
+    host: Host, reader: Reader, request: Request, parent: Record, kind: ResourceType
+) -> tuple[ResourceType, dict[str, Any], Record | None]:
+    """Check privilege, place and representation of a CREATE, in that order.
+
+    Give the type, specialised where it has forms, the attributes, and what has the name though it has expired.
+    """
     allowed = kind.authorize(host, reader, request, parent) if kind.authorize is not None else host.may(reader, request, Right.CREATE, parent, kind.ty)
     if not allowed:
         raise OriginatorHasNoPrivilege(f"{request.fr or 'nobody'} has no CREATE privilege for {kind.name} on {parent.path}")
@@ -98,6 +107,7 @@ def _check_create(host: Host, reader: Reader, request: Request, parent: Record, 
         if kind.ty == ResourceTypeID.SUBSCRIPTION:
             raise TargetNotSubscribable(f"{where} cannot be subscribed to")
         raise InvalidChildResourceType(f"{kind.name} is not a child type of {where}")
+    kind = choose(kind, request.pc)
     given = host.checker(kind).create(request.pc)
     if given.get("cr") is not None:
         raise BadRequest(f"cr must be null, not {given['cr']!r}: the CSE sets it to the originator")
@@ -114,7 +124,7 @@ def _check_create(host: Host, reader: Reader, request: Request, parent: Record, 
         taken = reader.child(parent.ri, name)
         if taken is not None and not host.expired(taken):
             raise Conflict(f"{parent.path} has a child called {name!r} already")
-    return given, taken
+    return kind, given, taken
 
 
 def _check_end(host: Host, given: Mapping[str, Any]) -> None:
@@ -141,11 +151,10 @@ def _created(host: Host, change: Change, kind: ResourceType, parent: Record, giv
     if "cr" in draft:
         draft["cr"] = originator
     _expire(host, change, draft, parent)
-    prefix = kind.short.removeprefix("m2m:")
-    ri = transaction.identify(prefix, parent.ri, kind.ty) if kind.identify is None else kind.identify(change, draft, prepared)
+    ri = transaction.identify(kind.tag, parent.ri, kind.ty) if kind.identify is None else kind.identify(change, draft, prepared)
     rn = draft.pop("rn", None) or ri
     if rn is ri and kind.identify is not None and transaction.child(parent.ri, rn) is not None:
-        rn = transaction.identify(prefix, parent.ri, kind.ty)
+        rn = transaction.identify(kind.tag, parent.ri, kind.ty)
     draft = {"ty": kind.ty, "ri": ri, "rn": rn, "pi": parent.ri, "ct": change.time, "lt": change.time, **draft}
     if kind.on_create is not None:
         kind.on_create(change, draft, parent, prepared)

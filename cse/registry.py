@@ -15,7 +15,9 @@ class Registry:
         self._by_short = {found.short: found for found in self.types}
         if not len(self.types) == len(self._by_ty) == len(self._by_short):
             raise ValueError("two resource types have the same number or short name")
-        for found in self.types:
+        self.forms = tuple(form for found in self.types for form in (found, *(found.special.kinds.values() if found.special else ())))
+        """Every type with its specialisations."""
+        for found in self.forms:
             names = [attribute.short for attribute in found.attributes]
             if len(names) != len(set(names)):
                 raise ValueError(f"{found.name} has two attributes of one short name")
@@ -31,8 +33,9 @@ class Registry:
         return self._by_ty.get(ty)
 
     def of(self, record: Record) -> ResourceType:
-        """Give the type of a stored resource."""
-        return self._by_ty[record.ty]
+        """Give the type of a stored resource, specialised where it has forms."""
+        kind = self._by_ty[record.ty]
+        return kind if kind.special is None else kind.special.of(record, kind)
 
     def named(self, short: str) -> ResourceType | None:
         """Give the type with this short name, such as ``m2m:cnt``."""
@@ -40,9 +43,8 @@ class Registry:
 
     def may_contain(self, parent: Record, child: ResourceType) -> bool:
         """Tell whether the standard's child tables allow ``child`` below ``parent``."""
-        return self._by_ty[parent.ty].short.removeprefix("m2m:") in child.parents
+        return self._by_ty[parent.ty].tag in child.parents
 
     def children_of(self, parent: ResourceType) -> frozenset[int]:
         """Give the numbers of the implemented types that may be children of ``parent``."""
-        short = parent.short.removeprefix("m2m:")
-        return frozenset(found.ty for found in self.types if short in found.parents)
+        return frozenset(found.ty for found in self.types if parent.tag in found.parents)

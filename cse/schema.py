@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 from cse.codes import NotificationEventType
@@ -245,11 +245,41 @@ Virtual = Callable[[Host, Request, Record, str], Steps]
 
 
 @dataclass(frozen=True, slots=True)
+class Definition:
+    """A specialisation of flexContainer as its definition file has it (TS-0023 6.2).
+
+    cnd: the containerDefinition that names it. short: its root name. attributes: the custom attributes, as a request may give them.
+    """
+
+    cnd: str
+    short: str
+    name: str
+    attributes: tuple[Attribute, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Specialisations:
+    """The forms of a resource type whose root name and further attributes are defined apart from it (flexContainer, mgmtObj).
+
+    by: the attribute that names the form (``cnd``, ``mgd``), also looked for in the state of a record whose type has no such attribute.
+    kinds: the form of each of its values; each is made of its base type with ``specialised``.
+    """
+
+    by: str
+    kinds: Mapping[Any, "ResourceType"]
+
+    def of(self, record: Record, base: "ResourceType") -> "ResourceType":
+        """Give the form of a stored resource, its base type when nothing defines the form any more."""
+        return self.kinds.get(record.attributes.get(self.by, record.state.get(self.by)), base)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ResourceType:
     """A resource type. Validation, serialisation, documentation and the law tests derive from ``attributes``.
 
-    short: ``m2m:cnt``. parents: short names without prefix (``cb``, ``ae``) whose child it may be. instance: kept as content of its parent, never updated.
-    api_create: whether a request may create it.
+    short: ``m2m:cnt``, the root name of its representation. parents: tags of the types whose child it may be (``cb``, ``ae``).
+    instance: kept as content of its parent, never updated. api_create: whether a request may create it.
+    tag: the short name without prefix (``cnt``), which the forms of a type share with it. special: its forms, where it has some.
     """
 
     ty: int
@@ -269,6 +299,8 @@ class ResourceType:
     prepare_update: Prepare | None = None
     on_create: Callable[[Change, dict[str, Any], Record, Any], None] | None = None
     """(change, attributes to be stored, may be modified; parent; prepared) before the resource is inserted."""
+    on_created: Callable[[Change, Record], None] | None = None
+    """(change, resource) after it was inserted."""
     on_update: Callable[[Change, Record, dict[str, Any], Any], None] | None = None
     """(change, resource as it was; changes with None for removals, may be modified; prepared) before the resource is replaced."""
     on_updated: Callable[[Change, Record, Record], None] | None = None
@@ -287,11 +319,24 @@ class ResourceType:
     """(reader, resource): whether it must not be shown (TS-0001 9.6.6 disableRetrieval)."""
     on_retrieve: Callable[[Host, Record], Mapping[str, Any]] | None = None
     """(host, resource): attributes that are only known at the moment of a RETRIEVE."""
+    special: Specialisations | None = None
+    tag: str = ""
     defaults: Mapping[str, Any] = field(init=False)
     """Values of attributes that a new resource gets when they are absent."""
     names: frozenset[str] = field(init=False)
     """Short names of all attributes."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "tag", self.tag or self.short.removeprefix("m2m:"))
         object.__setattr__(self, "defaults", {found.short: found.default for found in self.attributes if found.default is not None})
         object.__setattr__(self, "names", frozenset(found.short for found in self.attributes))
+
+
+def specialised(base: ResourceType, short: str, name: str, spec: str, attributes: tuple[Attribute, ...]) -> ResourceType:
+    """Make a form of a resource type: its root and name are others, ``attributes`` come after those of the base; everything else is the same.
+
+    Raises ValueError when it would have two attributes of one short name.
+    """
+    if clash := base.names & {row.short for row in attributes}:
+        raise ValueError(f"{name} has an attribute {min(clash)}, which is one of {base.name}")
+    return replace(base, short=short, name=name, spec=spec, attributes=(*base.attributes, *attributes), special=None)

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from cse.datatypes import Check, shown
-from cse.errors import BadRequest
+from cse.errors import BadRequest, SpecializationSchemaNotFound
 from cse.schema import Attribute, ResourceType
 
 
@@ -117,6 +117,36 @@ def compile_table(resource_type: ResourceType) -> Checker:
         required=frozenset(name for name, row in rows.items() if row.create == "M"),
         removable=frozenset(name for name, row in rows.items() if row.card == "0..1" or name == "et"),
     )
+
+
+def choose(kind: ResourceType, body: object) -> ResourceType:
+    """Give the form of ``kind`` that the content of a CREATE is of; a type without forms is its own.
+
+    Raises BadRequest when nothing names the form or the root is that of another, SpecializationSchemaNotFound when this CSE has no such form.
+    """
+    special = kind.special
+    if special is None:
+        return kind
+    root = next(iter(body)) if type(body) is dict and len(body) == 1 else None
+    attributes = body[root] if type(body) is dict and type(root) is str else None
+    if type(attributes) is not dict:
+        raise BadRequest(f"the content must be an object with one root, the name of a specialisation of {kind.name}")
+    row = next(found for found in kind.attributes if found.short == special.by)
+    name = f"{row.short} ({row.long})"
+    if row.short not in attributes:
+        raise BadRequest(f"{shown(root)} lacks the mandatory attribute {name}")
+    value = attributes[row.short]
+    try:
+        row.type.check(value)
+    except ValueError as error:
+        raise BadRequest(f"attribute {name} of {shown(root)} {error}") from None
+    found = special.kinds.get(value)
+    if found is None:
+        near = get_close_matches(value, special.kinds, 1, 0.8) if type(value) is str else ()
+        raise SpecializationSchemaNotFound(f"{name} is {shown(value)}, which nobody has defined here" + (f"; the nearest is {near[0]}" if near else ""))
+    if found.short != root:
+        raise BadRequest(f"the root {shown(root)} does not fit {row.short} {shown(value)}, whose root is {found.short}")
+    return found
 
 
 def _or_null(check: Check) -> Check:

@@ -28,23 +28,26 @@ def fit(change: Change, draft: dict[str, Any], parent: Record, size: int) -> Non
     draft["cs"] = size
     draft["st"] = limits["st"] + 1
     if "mia" in limits:
-        draft["et"] = min(draft["et"], _outlived(change.seconds, limits["mia"]))
+        draft["et"] = min(draft["et"], outlived(change.seconds, limits["mia"]))
 
 
 _LAST = seconds_of("99991231T235959")
 
 
-def _outlived(created: float, age: int) -> str:
+def outlived(created: float, age: int) -> str:
     """Give the timestamp at which an instance reaches maxInstanceAge (seconds), the last one that can be written when it never does."""
     return timestamp(min(created + age, _LAST))
 
 
-def added(change: Change, parent: Record, child: Record) -> None:
-    """Count a new instance and push the oldest out while a limit is exceeded; the new one stays."""
+def added(change: Change, parent: Record, child: Record, *, step: int = 1, most: int | None = None) -> None:
+    """Count a new instance and push the oldest out while a limit is exceeded; the new one stays.
+
+    step: what stateTag goes up. most: the number of instances that is allowed in the place of maxNrOfInstances.
+    """
     attributes = parent.attributes
     count, size = attributes["cni"] + 1, attributes["cbs"] + child.attributes["cs"]
-    count, size = _evict(change, parent, child.ty, count, size, keep=child.ri)
-    change.replace(parent.with_attributes({"cni": count, "cbs": size, "st": attributes["st"] + 1}))
+    count, size = _evict(change, parent, child.ty, count, size, most, keep=child.ri)
+    change.replace(parent.with_attributes({"cni": count, "cbs": size, "st": attributes["st"] + step}))
 
 
 def gone(change: Change, parent: Record, child: Record) -> None:
@@ -53,8 +56,9 @@ def gone(change: Change, parent: Record, child: Record) -> None:
     change.replace(parent.with_attributes({"cni": attributes["cni"] - 1, "cbs": attributes["cbs"] - child.attributes["cs"], "st": attributes["st"] + 1}))
 
 
-def _evict(change: Change, parent: Record, ty: int, count: int, size: int, keep: str = "") -> tuple[int, int]:
-    most, bytes_ = parent.attributes.get("mni", count), parent.attributes.get("mbs", size)
+def _evict(change: Change, parent: Record, ty: int, count: int, size: int, most: int | None, keep: str = "") -> tuple[int, int]:
+    most = parent.attributes.get("mni", count) if most is None else most
+    bytes_ = parent.attributes.get("mbs", size)
     while count > most or size > bytes_:
         oldest = change.transaction.edge(parent.ri, ty, newest=False)
         if oldest is None or oldest.ri == keep:
@@ -64,19 +68,19 @@ def _evict(change: Change, parent: Record, ty: int, count: int, size: int, keep:
     return count, size
 
 
-def limit(change: Change, before: Record, after: Record, ty: int) -> None:
-    """Apply limits that an UPDATE has changed to the instances that are there (TS-0004 7.4.6)."""
+def limit(change: Change, before: Record, after: Record, ty: int, most: int | None = None) -> None:
+    """Apply limits that an UPDATE has changed to the instances that are there (TS-0004 7.4.6); ``most`` as for ``added``."""
     new, old = after.attributes, before.attributes
     count, size = new["cni"], new["cbs"]
     if "mia" in new and new["mia"] != old.get("mia"):
         for instance in list(change.transaction.children(after.ri, frozenset({ty}))):
-            until = _outlived(seconds_of(instance.attributes["ct"]), new["mia"])
+            until = outlived(seconds_of(instance.attributes["ct"]), new["mia"])
             if until <= change.time:
                 change.evict(instance)
                 count, size = count - 1, size - instance.attributes["cs"]
             elif until < instance.attributes["et"]:
                 change.replace(instance.with_attributes({"et": until}))
-    count, size = _evict(change, after, ty, count, size)
+    count, size = _evict(change, after, ty, count, size, most)
     if count != new["cni"]:
         change.replace(after.with_attributes({"cni": count, "cbs": size}))
 
@@ -84,9 +88,14 @@ def limit(change: Change, before: Record, after: Record, ty: int) -> None:
 def clear(change: Change, record: Record, changes: dict[str, Any], ty: int) -> None:
     """Delete all instances when disableRetrieval goes from true to false (TS-0001 9.6.6)."""
     if record.attributes.get("disr") and changes.get("disr", True) in (False, None):
-        for instance in list(change.transaction.children(record.ri, frozenset({ty}))):
-            change.evict(instance)
-        changes |= {"cni": 0, "cbs": 0}
+        empty(change, record, changes, ty)
+
+
+def empty(change: Change, record: Record, changes: dict[str, Any], ty: int) -> None:
+    """Delete all instances in an UPDATE of their parent."""
+    for instance in list(change.transaction.children(record.ri, frozenset({ty}))):
+        change.evict(instance)
+    changes |= {"cni": 0, "cbs": 0}
 
 
 def hidden(reader: Reader, record: Record) -> bool:

@@ -1,6 +1,7 @@
 """A wish to be told of changes (TS-0001 9.6.8, TS-0004 7.4.8)."""
 
-from collections.abc import Generator, Mapping
+from collections import deque
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 from cse.address import same_entity
@@ -17,7 +18,7 @@ from cse.errors import (
 )
 from cse.primitives import Ask, Call, Effect, Request, Response, Turn
 from cse.record import Record
-from cse.schema import Attribute, Change, Host, ResourceType
+from cse.schema import Attribute, Change, Event, Host, ResourceType
 from cse.storage.contract import Reader
 from cse.structures import BATCH_NOTIFY, EVENT_NOTIFICATION_CRITERIA, NOTIFICATION_STATS, RATE_LIMIT
 from resources._common import CONSULTED, CREATOR, CUSTODIAN, EXPIRES, LABELS, POLICIES, UNIVERSAL, unannounced
@@ -145,6 +146,10 @@ def _on_create(change: Change, draft: dict[str, Any], parent: Record, _: Any) ->
     draft["enc"] = _complete_criteria(draft.get("enc"))
     if "bn" in draft:
         draft["bn"] = _complete_batch(change.host, draft["bn"])
+    if draft.get("nse"):
+        draft["nsi"] = _statistics(draft["nu"], ())
+    if "psn" in draft:
+        _tell_earlier(change, draft, parent)
 
 
 def _check_update(host: Host, reader: Reader, record: Record, changes: Mapping[str, Any]) -> None:
@@ -167,6 +172,25 @@ def _on_update(change: Change, record: Record, changes: dict[str, Any], _: Any) 
         changes["enc"] = _complete_criteria(changes["enc"])
     if changes.get("bn") is not None:
         changes["bn"] = _complete_batch(change.host, changes["bn"])
+    if changes.get("nse"):
+        changes["nsi"] = _statistics(changes.get("nu", record.attributes["nu"]), ())
+    elif "nse" in changes and changes["nse"] is None:
+        changes["nsi"] = None
+    elif "nu" in changes and "nsi" in record.attributes:
+        changes["nsi"] = _statistics(changes["nu"], record.attributes["nsi"])
+
+
+def _statistics(targets: list[str], kept: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Give notificationStatsInfo for targets: what is kept of them, zero for the others."""
+    known = {each["tg"]: dict(each) for each in kept}
+    return [known.get(target, {"tg": target, "rqs": 0, "rsr": 0, "noec": 0}) for target in targets]
+
+
+def _tell_earlier(change: Change, draft: Mapping[str, Any], parent: Record) -> None:
+    """Let the last ``psn`` creations of children, as far as they match, be told as if they happened now (preSubscriptionNotify)."""
+    subscription = Record(TYPE.ty, draft["ri"], parent.ri, draft["rn"], f"{parent.path}/{draft['rn']}", draft)
+    latest = deque((child for child in change.transaction.children(parent.ri) if not change.host.expired(child)), draft["psn"])
+    change.events.extend(Event(Net.CREATE_OF_DIRECT_CHILD_RESOURCE, (subscription,), parent, child) for child in latest)
 
 
 def _complete_criteria(criteria: Mapping[str, Any] | None) -> dict[str, Any]:

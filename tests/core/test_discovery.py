@@ -187,7 +187,7 @@ def test_no_match_is_an_empty_list(house: Driven) -> None:
     assert (response.rsc, response.pc, response.cnst) == (RSC.OK, {"m2m:uril": []}, None)
 
 
-# --- the form of the answer ----------------------------------------------------------------------------------------------------------------------------------
+# The form of the answer
 
 
 @pytest.mark.parametrize("rcn", [None, 11])
@@ -216,7 +216,7 @@ def test_other_result_contents_are_refused(house: Driven, rcn: int) -> None:
     assert house.retrieve("cse-in", fc={"fu": 1}, rcn=rcn).rsc == RSC.BAD_REQUEST
 
 
-# --- paging ----------------------------------------------------------------------------------------------------------------------------------------------------
+# Paging
 
 
 @pytest.mark.parametrize("criteria", [{}, {"ty": [3, 4], "lbl": ["*"], "fo": 2}, {"ty": [3], "lbl": ["cold"], "fo": 3}], ids=str)
@@ -253,7 +253,7 @@ def test_the_bound_of_the_cse_and_lim_the_smaller_counts(lim: int | None, expect
     assert (len(names(response)), response.cnst, response.cnot) == (expected, 1, expected + 1)
 
 
-# --- applyRelativePath -------------------------------------------------------------------------------------------------------------------------------------------
+# ApplyRelativePath
 
 
 @pytest.mark.parametrize(
@@ -284,7 +284,7 @@ def test_privileges_are_those_of_the_resource_at_the_end_of_the_path() -> None:
     assert names(cse.retrieve("cse-in", "Cother", fc={"fu": 1, "arp": "inner"})) == []
 
 
-# --- what may be discovered ---------------------------------------------------------------------------------------------------------------------------------------
+# What may be discovered
 
 
 def test_only_what_the_originator_may_discover() -> None:
@@ -350,7 +350,7 @@ def test_inactive_aes_and_what_is_below_are_not_found() -> None:
     assert names(cse.retrieve("cse-in", fc={"fu": 1})) == ["two"]
 
 
-# --- cost ----------------------------------------------------------------------------------------------------------------------------------------------------
+# Cost
 
 
 class Counting(MemoryStore):
@@ -406,7 +406,7 @@ def test_a_page_does_not_read_what_comes_after_it() -> None:
     assert store.found <= 4
 
 
-# --- discovery through an interworking proxy (fu 3) ------------------------------------------------------------------------------------------------------------
+# Discovery through an interworking proxy (fu 3)
 
 
 def proxy(found: bool, code: RSC = RSC.OK) -> Driven:
@@ -457,7 +457,7 @@ def test_only_an_ae_is_a_proxy(house: Driven) -> None:
     assert house.retrieve("cse-in/house/attic", fc={"fu": 3}).rsc == RSC.BAD_REQUEST
 
 
-# --- conditions of other operations (fu 2) ---------------------------------------------------------------------------------------------------------------------
+# Conditions of other operations (fu 2)
 
 
 @pytest.mark.parametrize(("criteria", "code"), [({"lbl": ["cold"]}, RSC.OK), ({"lbl": ["warm"]}, RSC.NOT_FOUND), ({"fu": 2, "ty": [3]}, RSC.OK)], ids=str)

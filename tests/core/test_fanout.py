@@ -41,7 +41,7 @@ def instances(cse: Driven, **more: Any) -> Response:
     return cse.create(FOPT, 4, {"m2m:cin": {"con": "x"}}, ME, **more)
 
 
-# --- all operations -----------------------------------------------------------------------------------------------------------------------------------------------------
+# All operations
 
 
 def test_create(cse: Driven) -> None:
@@ -89,7 +89,7 @@ def test_subscriptions_are_made_at_the_members(cse: Driven) -> None:
     assert notice.content["m2m:sgn"]["sur"] == f"/id-in/{seen(cse, f'{WATER}/s')['ri']}"
 
 
-# --- the path below ------------------------------------------------------------------------------------------------------------------------------------------------------
+# The path below
 
 
 def test_the_rest_of_the_path_is_added_to_each_member(cse: Driven) -> None:
@@ -131,7 +131,7 @@ def test_members_in_every_form(cse: Driven, member: str) -> None:
     assert codes(cse.retrieve(f"{AE}/one/fopt/la", ME)) == [(address, 2000)]
 
 
-# --- the answers -----------------------------------------------------------------------------------------------------------------------------------------------------------
+# The answers
 
 
 def test_failures_are_inside_the_answer(cse: Driven) -> None:
@@ -153,7 +153,7 @@ def test_when_every_member_refuses_the_answer_is_still_2000(cse: Driven) -> None
     assert [code for _, code in codes(cse.update(FOPT, {"m2m:cnt": {"cni": 1}}, ME))] == [4000, 4000]
 
 
-# --- checks at the group ------------------------------------------------------------------------------------------------------------------------------------------------------
+# Checks at the group
 
 
 def test_no_members(cse: Driven) -> None:
@@ -222,7 +222,7 @@ def test_a_member_that_stays_is_kept(cse: Driven) -> None:
     assert seen(cse, f"{AE}/some")["mid"] == [theirs, WATER]
 
 
-# --- nested groups -----------------------------------------------------------------------------------------------------------------------------------------------------------
+# Nested groups
 
 
 def test_the_answers_of_a_nested_group_are_merged(cse: Driven) -> None:
@@ -291,7 +291,7 @@ def test_nesting_is_bounded(cse: Driven) -> None:
     assert codes(cse.retrieve(f"{AE}/n{deepest}/fopt", ME)) == [(POWER, 2000)]
 
 
-# --- members at other CSEs ---------------------------------------------------------------------------------------------------------------------------------------------------
+# Members at other CSEs
 
 
 def test_remote_members_are_asked_at_once(cse: Driven) -> None:

@@ -34,7 +34,7 @@ def cse() -> Driven:
 WATER, HEAT = f"{AE}/water", f"{AE}/heat"
 
 
-# --- number and repetition --------------------------------------------------------------------------------------------------------------------------------------------
+# Number and repetition
 
 
 def test_what_a_group_is_like(cse: Driven) -> None:
@@ -108,7 +108,7 @@ def test_a_group_and_its_fan_out_point_are_two_members(cse: Driven) -> None:
     assert of(group(cse, f"{AE}/inner", f"{AE}/inner/fopt", f"/id-in/{AE}/inner/fopt"))["mid"] == [f"{AE}/inner", f"{AE}/inner/fopt"]
 
 
-# --- member types --------------------------------------------------------------------------------------------------------------------------------------------------------
+# Member types
 
 
 def test_members_of_one_type(cse: Driven) -> None:
@@ -186,7 +186,7 @@ def test_policies_must_exist(cse: Driven) -> None:
     assert "macp" not in of(change(cse, macp=None))
 
 
-# --- members at other CSEs ---------------------------------------------------------------------------------------------------------------------------------------------------
+# Members at other CSEs
 
 
 def far(**types: int) -> Any:
@@ -253,7 +253,7 @@ def test_remote_answers_that_say_nothing(cse: Driven, pc: Any) -> None:
     assert of(group(cse, "/id-mn/a", mt=3))["mtv"] is False
 
 
-# --- the rest ---------------------------------------------------------------------------------------------------------------------------------------------------------------
+# The rest
 
 
 def test_an_s_type_ae_is_a_member_of_this_cse_by_its_bare_identifier(cse: Driven) -> None:

@@ -40,7 +40,7 @@ def events(cse: Driven) -> list[tuple[int, str]]:
     return [(each["nev"]["net"], next(iter(each["nev"]["rep"].values()))["rn"]) for each in told(cse) if "nev" in each]
 
 
-# --- event types ----------------------------------------------------------------------------------------------------------------------------------------------------
+# Event types
 
 
 def everything(cse: Driven) -> None:
@@ -66,7 +66,8 @@ def everything(cse: Driven) -> None:
     ids=str,
 )
 def test_event_types(cse: Driven, net: list[int] | None, expected: list[tuple[int, str]]) -> None:
-    sub(cse, **({} if net is None else {"enc": {"net": net}}))
+    criteria: dict[str, Any] = {} if net is None else {"enc": {"net": net}}
+    sub(cse, **criteria)
     everything(cse)
     assert events(cse) == expected
 
@@ -187,7 +188,7 @@ def test_expiry_is_a_deletion(cse: Driven) -> None:
     assert sorted(events(cse)) == [(2, "top"), (4, "top")]
 
 
-# --- net 5 ------------------------------------------------------------------------------------------------------------------------------------------------------------
+# Net 5
 
 
 @pytest.mark.parametrize(("rcn", "expected"), [(4, 1), (8, 1), (1, 0), (None, 0), (5, 0), (6, 0), (12, 0)])
@@ -217,7 +218,7 @@ def test_who_may_not_read_causes_nothing(cse: Driven) -> None:
     assert told(cse) == []
 
 
-# --- notificationContentType -----------------------------------------------------------------------------------------------------------------------------------------
+# NotificationContentType
 
 
 def test_modified_attributes(cse: Driven) -> None:
@@ -244,7 +245,7 @@ def test_resource_identifiers(cse: Driven, net: int) -> None:
     assert found["nev"] == {"rep": {"m2m:uri": child or power}, "net": net}
 
 
-# --- eventNotificationCriteria -----------------------------------------------------------------------------------------------------------------------------------------
+# EventNotificationCriteria
 
 
 @pytest.mark.parametrize(
@@ -356,201 +357,12 @@ def test_monitored_requests_that_fail_are_no_event(cse: Driven) -> None:
     assert told(cse) == []
 
 
-# --- counting and category -----------------------------------------------------------------------------------------------------------------------------------------------
-
-
-def test_the_expiration_counter(cse: Driven) -> None:
-    """Procedures 7.4: one for each event, not for each target; at 0 the subscription goes, and su hears of it last."""
-    ri = sub(cse, nu=[ME, URL], su="http://su.example", exc=2, enc={"net": [3]})
-    put(cse)
-    assert seen(cse, ri)["exc"] == 1
-    put(cse)
-    assert cse.retrieve(ri).rsc == RSC.NOT_FOUND
-    put(cse)
-    notices = list(cse.taken())
-    assert [notice.target for notice in notices] == [ME, URL, ME, URL, "http://su.example"]
-    assert notices[-1].content == {"m2m:sgn": {"sud": True, "sur": f"/id-in/{ri}"}}
-
-
-def test_the_counter_ends_a_subscription_that_others_watch(cse: Driven) -> None:
-    watcher = sub(cse, enc={"net": [4]})
-    counted = sub(cse, exc=1, enc={"net": [3]})
-    put(cse)
-    assert [(each["sur"], each["nev"]["net"]) for each in told(cse)] == [(f"/id-in/{counted}", 3), (f"/id-in/{watcher}", 4)]
-
-
-def test_events_that_do_not_match_are_not_counted(cse: Driven) -> None:
-    ri = sub(cse, exc=1, enc={"net": [3], "chty": [3]})
-    put(cse)
-    assert seen(cse, ri)["exc"] == 1
-
-
-def test_without_counter_there_is_no_end(cse: Driven) -> None:
-    sub(cse, enc={"net": [3]})
-    for _ in range(20):
-        put(cse)
-    assert len(told(cse)) == 20
-
-
-@pytest.mark.parametrize("category", [2, 3, 4, 100])
-def test_the_event_category(cse: Driven, category: int) -> None:
-    sub(cse, nec=category, enc={"net": [3]})
-    put(cse)
-    assert [notice.ec for notice in cse.taken()] == [category]
-
-
 def waiting(cse: Driven) -> list[Notice]:
     """Give what is in the outbox and may be delivered."""
     return cse.store.notices()
 
 
-@pytest.mark.parametrize(("attributes", "category"), [({}, 4), ({"nec": 3}, 3)], ids=str)
-def test_only_the_latest_is_kept(cse: Driven, attributes: dict[str, Any], category: int) -> None:
-    """ln (TS-0004 7.5.1.2.5): a pending notification gives way to the newer one, with event category 4; other targets and subscriptions keep theirs."""
-    sub(cse, nu=[ME, URL], ln=True, enc={"net": [3]}, **attributes)
-    other = sub(cse, enc={"net": [4]})
-    latest = [put(cse, con) for con in "abc"][-1]
-    assert cse.delete(latest["ri"], ME).ok
-    found = waiting(cse)
-    assert [(notice.target, notice.ec) for notice in found if notice.subscription != other] == [(ME, category), (URL, category)]
-    assert all(notice.content["m2m:sgn"]["nev"]["rep"]["m2m:cin"]["con"] == "c" for notice in found)
-    assert len(found) == 3
-
-
-# --- batches ------------------------------------------------------------------------------------------------------------------------------------------------------------
-
-
-def batches(cse: Driven) -> list[list[str]]:
-    """Give the contents of the instances in each aggregated notification since the last call."""
-    return [[each["nev"]["rep"]["m2m:cin"]["con"] for each in found["m2m:sgn"]] for found in told(cse)]
-
-
-def test_a_batch_is_sent_when_it_is_full(cse: Driven) -> None:
-    """Procedures 7.6: m2m:agn {"m2m:sgn": [...]}, oldest first; nothing is sent before."""
-    ri = sub(cse, bn={"num": 3}, enc={"net": [3]})
-    for con in "ab":
-        put(cse, con)
-    assert told(cse) == []
-    put(cse, "c")
-    put(cse, "d")
-    (notice,) = cse.taken()
-    (root,) = notice.content
-    assert root == "m2m:agn"
-    assert [each["nev"]["rep"]["m2m:cin"]["con"] for each in notice.content[root]["m2m:sgn"]] == ["a", "b", "c"]
-    assert all(each["sur"] == f"/id-in/{ri}" for each in notice.content[root]["m2m:sgn"])
-    assert (notice.target, notice.fr, notice.held, notice.subscription) == (ME, "/id-in", False, ri)
-
-
-def test_a_batch_is_sent_when_its_time_is_over(cse: Driven) -> None:
-    sub(cse, bn={"dur": "PT30S"}, enc={"net": [3]})
-    put(cse, "a")
-    cse.pass_time(20)
-    put(cse, "b")
-    assert told(cse) == []
-    cse.pass_time(9.9)
-    assert told(cse) == []
-    cse.pass_time(0.2)
-    assert batches(cse) == [["a", "b"]]
-    put(cse, "c")
-    cse.pass_time(29)
-    assert told(cse) == []
-    cse.pass_time(2)
-    assert batches(cse) == [["c"]]
-
-
-def test_number_or_time_whichever_comes_first(cse: Driven) -> None:
-    sub(cse, bn={"num": 2, "dur": "PT30S"}, enc={"net": [3]})
-    for con in "abc":
-        put(cse, con)
-    assert batches(cse) == [["a", "b"]]
-    cse.pass_time(31)
-    assert batches(cse) == [["c"]]
-
-
-def test_the_time_of_the_provider(cse: Driven) -> None:
-    sub(cse, bn={"num": 9}, enc={"net": [3]})
-    put(cse, "a")
-    cse.pass_time(59)
-    assert told(cse) == []
-    cse.pass_time(2)
-    assert batches(cse) == [["a"]]
-
-
-def test_a_short_batch_does_not_wait_for_a_long_one(cse: Driven) -> None:
-    sub(cse, bn={"dur": "PT1H"}, enc={"net": [3]})
-    put(cse, "a")
-    cse.pass_time(10)
-    sub(cse, nu=[URL], fr="CAdmin", bn={"dur": "PT5S"}, enc={"net": [3], "chty": [4]})
-    put(cse, "b")
-    cse.pass_time(6)
-    assert batches(cse) == [["b"]]
-
-
-def test_how_long_the_core_wants_to_be_left_alone(cse: Driven) -> None:
-    """A batch that is due in 2 s wants a look in 2 s, not at the next search for what has expired."""
-    sub(cse, bn={"dur": "PT2S"}, enc={"net": [3]})
-    put(cse, "a")
-    delay = cse.cse.due(cse.seconds)
-    assert delay is not None
-    assert 0 < delay <= 2
-
-
-def test_each_target_has_its_batch(cse: Driven) -> None:
-    sub(cse, nu=[ME, URL], bn={"num": 2}, enc={"net": [3]})
-    put(cse, "a")
-    put(cse, "b")
-    notices = list(cse.taken())
-    assert [notice.target for notice in notices] == [ME, URL]
-    assert notices[0].content == notices[1].content
-
-
-def test_immediate_notifications_are_not_collected(cse: Driven) -> None:
-    sub(cse, bn={"num": 5}, nec=2, enc={"net": [3]})
-    put(cse, "a")
-    (found,) = told(cse)
-    assert found["nev"]["net"] == 3
-
-
-def test_of_a_batch_only_the_latest(cse: Driven) -> None:
-    """bn and ln together: every event counts for the number, the latest is sent, with event category 4."""
-    sub(cse, bn={"num": 3}, ln=True, enc={"net": [3]})
-    for con in "abc":
-        put(cse, con)
-    (notice,) = cse.taken()
-    assert notice.ec == 4
-    assert [each["nev"]["rep"]["m2m:cin"]["con"] for each in notice.content["m2m:agn"]["m2m:sgn"]] == ["c"]
-
-
-def test_a_batch_survives_its_subscription(cse: Driven) -> None:
-    """What was collected is sent when the subscription is deleted, and before the deletion is told."""
-    ri = sub(cse, bn={"num": 5}, su=URL, enc={"net": [3]})
-    put(cse, "a")
-    put(cse, "b")
-    assert cse.delete(ri, ME).ok
-    collected, ended = told(cse)
-    assert [each["nev"]["rep"]["m2m:cin"]["con"] for each in collected["m2m:sgn"]] == ["a", "b"]
-    assert ended == {"sud": True, "sur": f"/id-in/{ri}"}
-    cse.pass_time(100)
-    assert told(cse) == []
-
-
-def test_each_event_of_a_batch_counts(cse: Driven) -> None:
-    ri = sub(cse, bn={"num": 5}, exc=2, enc={"net": [3]})
-    put(cse, "a")
-    put(cse, "b")
-    assert cse.retrieve(ri).rsc == RSC.NOT_FOUND
-    assert batches(cse) == [["a", "b"]]
-
-
-def test_a_large_batch(cse: Driven) -> None:
-    """More than one page of the outbox."""
-    sub(cse, bn={"num": 1100}, enc={"net": [3]})
-    for number in range(1100):
-        put(cse, str(number))
-    assert batches(cse) == [[str(number) for number in range(1100)]]
-
-
-# --- deletion notices -----------------------------------------------------------------------------------------------------------------------------------------------------
+# Deletion notices
 
 
 def gone_by_request(cse: Driven, ri: str) -> None:
@@ -591,7 +403,7 @@ def test_without_su_nobody_is_told(cse: Driven) -> None:
     assert told(cse) == []
 
 
-# --- what does not harm the request ------------------------------------------------------------------------------------------------------------------------------------------
+# What does not harm the request
 
 
 def test_a_target_that_is_gone_is_no_error_of_the_request(cse: Driven) -> None:

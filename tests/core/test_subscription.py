@@ -24,7 +24,7 @@ def cse() -> Driven:
     return world()
 
 
-# --- checks of a CREATE (procedures 7.1, row by row) -----------------------------------------------------------------------------------------------------------
+# Checks of a CREATE (procedures 7.1, row by row)
 
 
 @pytest.mark.parametrize(("operations", "code"), [(1, RSC.ORIGINATOR_HAS_NO_PRIVILEGE), (2, RSC.ORIGINATOR_HAS_NO_PRIVILEGE), (3, RSC.CREATED)])
@@ -138,7 +138,8 @@ def test_advanced_queries_are_not_ignored(cse: Driven) -> None:
     ids=str,
 )
 def test_a_blocking_update_goes_with_nothing_else(cse: Driven, attributes: dict[str, Any]) -> None:
-    assert subscribe(cse, **{"enc": {"net": [7]}, **attributes}).rsc == RSC.BAD_REQUEST
+    whole: dict[str, Any] = {"enc": {"net": [7]}, **attributes}
+    assert subscribe(cse, **whole).rsc == RSC.BAD_REQUEST
 
 
 def test_only_one_may_block(cse: Driven) -> None:
@@ -150,7 +151,7 @@ def test_only_one_may_block(cse: Driven) -> None:
     assert subscribe(cse, enc={"net": [7]}).rsc == RSC.CREATED
 
 
-# --- defaults -----------------------------------------------------------------------------------------------------------------------------------------------------
+# Defaults
 
 
 @pytest.mark.parametrize(
@@ -166,7 +167,8 @@ def test_only_one_may_block(cse: Driven) -> None:
 )
 def test_defaults(cse: Driven, to: str, given: dict[str, Any] | None, content: int) -> None:
     """net {1}, nct by procedures 7.3; no expirationCounter, no event category, no batch."""
-    attributes = of(subscribe(cse, to, **({} if given is None else {"enc": given})))
+    criteria: dict[str, Any] = {} if given is None else {"enc": given}
+    attributes = of(subscribe(cse, to, **criteria))
     assert attributes["nct"] == content
     assert attributes["enc"] == (given if given and ("net" in given or "om" in given) else {"net": [1], **(given or {})})
     assert not {"exc", "nec", "bn", "ln", "pn", "rl", "su"} & attributes.keys()
@@ -192,7 +194,7 @@ def test_the_identifier_told_in_the_verification_is_the_one_it_gets(cse: Driven)
     assert cse.asked[0].request.pc["m2m:sgn"]["sur"] == f"/id-in/{attributes['ri']}"
 
 
-# --- verification -------------------------------------------------------------------------------------------------------------------------------------------------
+# Verification
 
 
 def test_a_verification_request(cse: Driven) -> None:
@@ -289,7 +291,7 @@ def test_another_may_begin_to_block_while_the_target_is_asked(cse: Driven) -> No
     assert subscribe(cse, nu=["Csink"], enc={"net": [7]}).rsc == RSC.BLOCKING_SUBSCRIPTION_ALREADY_EXISTS
 
 
-# --- UPDATE ---------------------------------------------------------------------------------------------------------------------------------------------------------
+# UPDATE
 
 
 @pytest.mark.parametrize(

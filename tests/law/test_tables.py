@@ -24,8 +24,9 @@ OWN_DEFAULTS = {
 
 
 def rows_of(resource_type: ResourceType) -> list[dict[str, Any]]:
+    """Give the rows of a type; one without a short name stands for what its specialisations add."""
     rows: list[dict[str, Any]] = ATTRIBUTES["resources"][resource_type.name]["attributes"]
-    return rows
+    return [row for row in rows if row["short"] is not None]
 
 
 def short_names() -> dict[str, str]:
