@@ -8,7 +8,7 @@ from rich.console import Console
 
 from apps.demo import run as run_demo
 from bindings.config import Config, ConfigError, load
-from bindings.serve import run
+from bindings.serve import StartError, configured_types, run
 from cse import __version__
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="A oneM2M common service entity.")
@@ -53,8 +53,12 @@ def serve(
 
 @app.command()
 def check_config(file: Annotated[Path, typer.Argument(help="TOML file to be checked.")]) -> None:
-    """Check a configuration file; exit code 2 when it cannot be used."""
-    _load(file, {}, [])
+    """Check a configuration file and the definitions it names; exit code 2 when they cannot be used."""
+    try:
+        configured_types(_load(file, {}, []))
+    except StartError as error:
+        typer.echo(f"cse: {error}", err=True)
+        raise typer.Exit(2) from error
     typer.echo(f"{file}: good")
 
 

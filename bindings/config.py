@@ -54,6 +54,13 @@ class Storage:
 
 
 @dataclass(frozen=True, slots=True)
+class Models:
+    """Which data the CSE knows the form of."""
+
+    flexcontainers: str = setting("", "Directory whose files *.json define classes of flexContainer, beside those that are shipped; empty for none.")
+
+
+@dataclass(frozen=True, slots=True)
 class Running:
     """What the process does at the same time, and how it stops."""
 
@@ -88,6 +95,7 @@ class Config:
     http: Http = field(default_factory=Http)
     coap: Coap = field(default_factory=Coap)
     storage: Storage = field(default_factory=Storage)
+    models: Models = field(default_factory=Models)
     notification: Policy = field(default_factory=Policy)
     running: Running = field(default_factory=Running)
     log: Log = field(default_factory=Log)
@@ -99,6 +107,7 @@ SECTIONS = {
     "http": "The HTTP binding. Times in seconds, sizes in bytes.",
     "coap": "The CoAP binding.",
     "store": "Where the tree is kept.",
+    "models": "Which data the CSE knows the form of.",
     "registration": "Who may register.",
     "limits": "Limits. Times in seconds.",
     "notification": "How notifications are delivered. Times in seconds.",

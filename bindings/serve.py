@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from itertools import count
@@ -22,30 +22,77 @@ from bindings.config import Config, address, is_loopback
 from bindings.control import PATH, Control
 from bindings.courier import Courier
 from bindings.credentials import Credentials
+from bindings.definitions import DefinitionError
+from bindings.definitions import load as load_definitions
 from bindings.driver import Driver
 from bindings.http.client import HttpSender
 from bindings.http.server import serve as serve_http
 from bindings.ports import Handler, Listener, Sender
 from cse import __version__
 from cse.core import CSE
+from cse.schema import Definition, ResourceType
 from cse.storage import Store, StoreError, StoreRefused, open_store
-from resources import access_control_policy, ae, container, content_instance, cse_base, group, subscription
+from resources import (
+    access_control_policy,
+    ae,
+    container,
+    content_instance,
+    cse_base,
+    exec_instance,
+    flex_container,
+    flex_container_instance,
+    group,
+    mgmt_cmd,
+    mgmt_obj,
+    node,
+    subscription,
+)
 
 if sys.platform != "win32":
     import resource
 
-TYPES = (cse_base.TYPE, ae.TYPE, access_control_policy.TYPE, container.TYPE, content_instance.TYPE, subscription.TYPE, group.TYPE)
-"""The resource types of this CSE."""
+TYPES = (
+    cse_base.TYPE,
+    ae.TYPE,
+    access_control_policy.TYPE,
+    container.TYPE,
+    content_instance.TYPE,
+    subscription.TYPE,
+    group.TYPE,
+    flex_container.TYPE,
+    flex_container_instance.TYPE,
+    node.TYPE,
+    mgmt_obj.TYPE,
+    mgmt_cmd.TYPE,
+    exec_instance.TYPE,
+)
+"""The resource types of this CSE; those that definitions specialise have no specialisations yet."""
+
+
+def resource_types(definitions: Iterable[Definition]) -> tuple[ResourceType, ...]:
+    """Give the resource types of this CSE with the classes of flexContainer that ``definitions`` make."""
+    found = tuple(definitions)
+    special = {each.TYPE: each.defined(found) for each in (flex_container, flex_container_instance)}
+    return tuple(special.get(kind, kind) for kind in TYPES)
 
 
 class StartError(Exception):
     """The server cannot start; the message says why."""
 
 
+def configured_types(config: Config) -> tuple[ResourceType, ...]:
+    """Give the resource types of this CSE with the classes that are shipped and those of the configuration. Raises StartError naming file, line and key."""
+    reserved = flex_container.TYPE.names | flex_container_instance.TYPE.names
+    try:
+        return resource_types(load_definitions(config.models.flexcontainers, reserved))
+    except DefinitionError as error:
+        raise StartError(str(error)) from error
+
+
 class Server:
     """A whole CSE in the running event loop: ``async with Server(config) as server``, or ``start`` and ``stop``.
 
-    Starting raises StoreRefused when the store cannot be had and StartError when an address cannot; then nothing is left open.
+    Starting raises StoreRefused when the store cannot be had and StartError when an address or a definition cannot; then nothing is left open.
     """
 
     def __init__(self, config: Config) -> None:
@@ -92,11 +139,12 @@ class Server:
     async def _start(self) -> None:
         """Put the parts together; what is opened later is closed earlier."""
         config, parts = self.config, self._parts
-        store = open_store(config.storage.url, frozenset(kind.ty for kind in TYPES if kind.instance), config.storage.cache)
+        types = configured_types(config)
+        store = open_store(config.storage.url, frozenset(kind.ty for kind in types if kind.instance), config.storage.cache)
         parts.callback(store.close)
         credentials = Credentials(config.http.credentials)
         settings = replace(config.settings, authenticated=(*config.settings.authenticated, *credentials.originators))
-        core = CSE(store, TYPES, settings, time.time, _fresh())
+        core = CSE(store, types, settings, time.time, _fresh())
         core.bootstrap()
 
         web, constrained = HttpSender(response_limit=config.http.body_limit, connections=config.http.connections), CoapSender()

@@ -14,7 +14,7 @@ from cse.storage.contract import Transaction
 class Recorder:
     """The ``Change`` of cse.schema: writes through a store transaction and remembers the events in their order."""
 
-    __slots__ = ("ended", "events", "host", "request", "seconds", "time", "transaction")
+    __slots__ = ("ended", "events", "host", "request", "seconds", "time", "transaction", "waking")
 
     def __init__(self, host: Host, transaction: Transaction, request: Request, seconds: float, time: str) -> None:
         self.host = host
@@ -25,6 +25,8 @@ class Recorder:
         self.events: list[Event] = []
         self.ended: list[Record] = []
         """Subscriptions that were deleted."""
+        self.waking: float | None = None
+        """The earliest moment at which a resource type wants to be called."""
 
     def insert(self, record: Record, parent: Record) -> None:
         """Add a resource: a creation event for the subscriptions of the parent."""
@@ -71,3 +73,7 @@ class Recorder:
     def evict(self, record: Record) -> None:
         """Delete an instance that limits push out of its parent: no event, no hook (TS-0004 7.4.7)."""
         self.transaction.delete(record.ri)
+
+    def wake(self, seconds: float) -> None:
+        """Have ``on_due`` of the resource types called at a moment, in seconds since the epoch, or before."""
+        self.waking = seconds if self.waking is None else min(self.waking, seconds)

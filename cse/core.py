@@ -75,6 +75,7 @@ class CSE:
         self._searched = 0.0
         """When expired resources were last looked for."""
         self._batch_due: float | None = None
+        self._types_due: float | None = None
         self.may = self._access.may
         self.may_fan_out = self._access.may_fan_out
         self.may_change_policies = self._access.may_change_policies
@@ -158,6 +159,12 @@ class CSE:
             if change.events or change.ended:
                 notify.notify(change)
                 self._batch_due = 0.0
+            self._wake(change.waking)
+
+    def _wake(self, moment: float | None) -> None:
+        """Call the resource types at a moment, if they are not called before."""
+        if moment is not None:
+            self._types_due = moment if self._types_due is None else min(self._types_due, moment)
 
     def once(self, group_request: str, target: str) -> bool:
         """Tell whether a group request identifier is seen for the first time for a target (TS-0004 7.4.14.2.2)."""
@@ -192,7 +199,7 @@ class CSE:
                 attributes = {**names, "cst": self.settings.cse_type, "csi": self.settings.cse_id}
                 change.transaction.insert(Record(5, self.base, "", self.settings.cse_name, self.settings.cse_name, attributes, self.settings.cse_id))
         commit(self._store)
-        self._batch_due = 0.0
+        self._batch_due = self._types_due = 0.0
 
     def handle(self, request: Request) -> Steps:
         """Answer a request; a failure is a response too (TS-0004 7.3.2)."""
@@ -252,7 +259,10 @@ class CSE:
         return et <= self._horizon[1] and et <= timestamp(now)
 
     def due(self, now: float) -> float | None:
-        """Do what is due at ``now``: expiry in chunks, batches; give the seconds until this is to be called again. The caller commits afterwards."""
+        """Do what is due at ``now``: expiry in chunks, batches, what resource types wait for; give the seconds until this is to be called again.
+
+        The caller commits afterwards.
+        """
         request = Request(Operation.DELETE, self.settings.cse_name, self.settings.cse_id, self.fresh(), peer=_INTERNAL)
         interval, more = self.settings.expiration_check_interval, False
         if not self._searched <= now < self._searched + interval:
@@ -262,10 +272,18 @@ class CSE:
         if self._batch_due is not None and self._batch_due <= now:
             with self.write(request) as change:
                 self._batch_due = expiry.release_batches(change)
+        if self._types_due is not None and self._types_due <= now:
+            self._types_due = None
+            with self.write(request) as change:
+                for kind in self.registry.types:
+                    if kind.on_due is not None and (moment := kind.on_due(change)) is not None:
+                        change.wake(moment)
+            if self._store.pending:
+                self._wake(now + interval)  # the commit of what was done now may fail
         if more:
             return 0.0
-        following = self._searched + interval
-        return max(0.0, (following if self._batch_due is None else min(following, self._batch_due)) - now)
+        following = [self._searched + interval, *(moment for moment in (self._batch_due, self._types_due) if moment is not None)]
+        return max(0.0, min(following) - now)
 
     def settle(self, outcomes: Sequence[tuple[Notice, bool]]) -> None:
         """Take notices that were delivered (True) or given up (False) out of the outbox. The caller commits afterwards."""

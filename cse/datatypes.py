@@ -440,6 +440,8 @@ TIMESTAMP = _text("timestamp", _TIMESTAMP, "a timestamp such as 20260517T081500"
 DURATION = _text("duration", _DURATION, "a duration such as PT10S")
 SCHEDULE_ENTRY = _text("scheduleEntry", rf"{_FIELD}(?: {_FIELD}){{6}}", "a schedule entry of seven fields", schedule_fields)
 DATE = _text("date", "[0-9]{4}-[0-9]{2}-[0-9]{2}", "a date such as 2026-05-17", date.fromisoformat)
+BASIC_DATE = _text("basicDate", "[0-9]{8}", "a date such as 20260517", date.fromisoformat)
+BASIC_TIME = _text("basicTime", "[0-9]{6}(?:,[0-9]{1,6})?", "a time of day such as 081500", time.fromisoformat)
 TIME = _text("time", r"[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,6})?", "a time of day such as 08:15:00", time.fromisoformat)
 DATE_TIME = _text(
     "dateTime",

@@ -226,6 +226,9 @@ class Change(Protocol):
     def evict(self, record: Record) -> None:
         """Delete an instance that limits push out of its parent: no event, no hook (TS-0004 7.4.7)."""
 
+    def wake(self, seconds: float) -> None:
+        """Have ``on_due`` of the resource types called at a moment, in seconds since the epoch, or before."""
+
 
 class Checker(Protocol):
     """The compiled table of a resource type: what a representation in a request must be like."""
@@ -317,6 +320,8 @@ class ResourceType:
     """(resource): whether a RETRIEVE changes it."""
     hidden: Callable[[Reader, Record], bool] | None = None
     """(reader, resource): whether it must not be shown (TS-0001 9.6.6 disableRetrieval)."""
+    on_due: Callable[[Change], float | None] | None = None
+    """(change) in a write transaction of its own, at start, when it said so and after ``Change.wake``: do what time has come for; gives the next moment."""
     on_retrieve: Callable[[Host, Record], Mapping[str, Any]] | None = None
     """(host, resource): attributes that are only known at the moment of a RETRIEVE."""
     special: Specialisations | None = None

@@ -27,6 +27,7 @@ from cse.record import Record
 from cse.schema import Attribute, Change, Host, ResourceType
 from cse.storage.contract import Reader
 from cse.structures import ACTIVITY_PATTERN_ELEMENTS, E2E_SEC_INFO
+from resources import _node_links
 from resources._common import ANNOUNCEABLE, CONSULTED, CUSTODIAN, EXPIRES, LABELS, LOCATION, POLICIES, UNIVERSAL
 
 _well_formed = re.compile(r"[CS][A-Za-z0-9._~-]*").fullmatch
@@ -72,6 +73,16 @@ def _on_create(change: Change, draft: dict[str, Any], parent: Record, _: Any) ->
     if not text_test(change.host.settings.allowed_app_ids)(app):
         raise AppRuleValidationFailed(f"the App-ID {app!r} may not register here")
     draft["aei"] = draft["ri"]
+    _node_links.settle(change, TYPE.ty, draft["ri"], draft.get("nl"))
+
+
+def _on_update(change: Change, record: Record, changes: dict[str, Any], _: Any) -> None:
+    if "nl" in changes:
+        _node_links.follow(change, record, changes["nl"])
+
+
+def _on_delete(change: Change, record: Record) -> None:
+    _node_links.follow(change, record, None)
 
 
 TYPE = ResourceType(
@@ -112,4 +123,6 @@ TYPE = ResourceType(
     authorize=_authorize,
     identify=_identify,
     on_create=_on_create,
+    on_update=_on_update,
+    on_delete=_on_delete,
 )

@@ -69,13 +69,10 @@ def _instance(change: Change, record: Record) -> Record:
     found = record.attributes
     ri = change.transaction.identify("fcin", record.ri, INSTANCE)
     et = min(found["et"], _instances.outlived(change.seconds, found["mia"])) if "mia" in found else found["et"]
-    attributes = {
-        **{"ty": int(INSTANCE), "ri": ri, "rn": ri, "pi": record.ri, "ct": change.time, "lt": change.time, "et": et},
-        **{name: found[name] for name in _COPIED if name in found},
-        **{"cs": found["cs"], "org": change.request.fr or ""},
-        **_custom(found),
-    }
-    return Record(INSTANCE, ri, record.ri, ri, f"{record.path}/{ri}", attributes, change.request.fr or "", {"cnd": found["cnd"]})
+    names = {"ty": int(INSTANCE), "ri": ri, "rn": ri, "pi": record.ri, "ct": change.time, "lt": change.time, "et": et}
+    kept = {name: found[name] for name in (*_COPIED, "cs") if name in found}
+    attributes = {**names, **kept, "org": change.request.fr or "", **_custom(found)}
+    return Record(int(INSTANCE), ri, record.ri, ri, f"{record.path}/{ri}", attributes, change.request.fr or "", {"cnd": found["cnd"]})
 
 
 def _on_create(change: Change, draft: dict[str, Any], parent: Record, _: Any) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from cse.datatypes import ID, NON_NEG_INT
 from cse.schema import Attribute, Definition, ResourceType, Specialisations, specialised
-from resources._common import ANNOUNCEABLE, CREATED, EXPIRES, ID_ROW, LABELS, LOCATION, MODIFIED, NAME, PARENT, TYPE_ROW, kept
+from resources._common import ANNOUNCEABLE, CREATED, EXPIRES, ID_ROW, LABELS, LOCATION, MODIFIED, NAME, PARENT, TYPE_ROW, kept, unannounced
 
 TYPE = ResourceType(
     ty=58,
@@ -23,7 +23,7 @@ TYPE = ResourceType(
         Attribute("cs",  "contentSize", NON_NEG_INT, "0..1", "NP",  "NP",  "NA"),
         Attribute("org", "originator",  ID,          "1",    "NP",  "NP",  "NA"),
         MODIFIED,
-        *kept(*ANNOUNCEABLE),
+        *kept(*unannounced(*ANNOUNCEABLE)),
     ),
     parents=frozenset({"fcnt", "fcntA"}),
     instance=True,

@@ -34,25 +34,26 @@ def _members(host: Host, request: Request, attributes: Mapping[str, Any]) -> Ste
     """Validate the members (TS-0004 7.4.13.2.1): give ``mid``, ``cnm``, ``mt`` and ``mtv`` as they are to be stored."""
     members = _distinct(host, attributes["mid"])
     _check(host, attributes, members)
-    wanted, validated = attributes["mt"], True
+    wanted, form, validated = attributes["mt"], attributes.get("spty", {}), True
     remote: dict[str, Call | None] = {}
     types: dict[str, int | None] = {}
     for member in members:
         if host.remote(member):
             remote[member] = _question(host, request, member) if wanted else None
         elif wanted:
-            types[member] = _local_type(host, request, member)
+            types[member] = _local_type(host, request, member, form)
     if wanted and remote:
         calls = {member: call for member, call in remote.items() if call is not None}
         told = (yield Ask(tuple(calls.values()), host.remaining(request))) if calls else ()
         for member, answer in zip(calls, told, strict=True):
-            types[member] = _remote_type(member, answer)
+            types[member] = _remote_type(member, answer, form)
         validated = not any(types.get(member) is None for member in remote)
     wrong = [member for member, ty in types.items() if ty != wanted and (ty is not None or member not in remote)] if wanted else []
     if wrong:
         match attributes["csy"]:
             case ConsistencyStrategy.ABANDON_GROUP:
-                raise GroupMemberTypeInconsistent(f"the member {wrong[0]!r} is not of memberType {wanted}")
+                named = f"memberType {wanted}" + (f" and specializationType {form}" if form else "")
+                raise GroupMemberTypeInconsistent(f"the member {wrong[0]!r} is not of {named}")
             case ConsistencyStrategy.SET_MIXED:
                 wanted, validated = 0, True
             case _:
@@ -82,7 +83,16 @@ def _check(host: Host, attributes: Mapping[str, Any], members: list[str]) -> Non
             raise BadRequest(f"macp names {policy!r}, which is no accessControlPolicy")
 
 
-def _local_type(host: Host, request: Request, member: str) -> int | None:
+def _type(attributes: Mapping[str, Any], group: bool, form: Mapping[str, Any]) -> int | None:
+    """Give the type of a member with these attributes, of the members of a group; 0 when their specialisation is not that of ``spty``."""
+    found = attributes.get("mt" if group else "ty")
+    given = attributes.get("spty", {}) if group else attributes
+    if not isinstance(found, int):
+        return None
+    return found if all(given.get(name) == value for name, value in form.items()) else 0
+
+
+def _local_type(host: Host, request: Request, member: str, form: Mapping[str, Any]) -> int | None:
     """Give the type of a member of this CSE, None when there is none; through a fan-out point it is the member type of that group."""
     group = member.endswith("/fopt")
     record = host.resolve(host.reader, member.removesuffix("/fopt"))
@@ -90,8 +100,7 @@ def _local_type(host: Host, request: Request, member: str) -> int | None:
         return None
     if not host.may(host.reader, request, Right.RETRIEVE, record):
         raise ReceiverHasNoPrivilege(f"{request.fr} has no RETRIEVE privilege on the member {member}")
-    found: int = record.attributes["mt"] if group else record.ty
-    return found
+    return _type(record.attributes, group, form)
 
 
 def _question(host: Host, request: Request, member: str) -> Call | None:
@@ -102,7 +111,7 @@ def _question(host: Host, request: Request, member: str) -> Call | None:
         return None
 
 
-def _remote_type(member: str, answer: Response) -> int | None:
+def _remote_type(member: str, answer: Response, form: Mapping[str, Any]) -> int | None:
     if answer.rsc == RSC.ORIGINATOR_HAS_NO_PRIVILEGE:
         raise ReceiverHasNoPrivilege(f"the type of the member {member} may not be read")
     if answer.rsc != RSC.OK or not isinstance(answer.pc, Mapping):
@@ -110,8 +119,7 @@ def _remote_type(member: str, answer: Response) -> int | None:
     attributes = next(iter(answer.pc.values()), None)
     if not isinstance(attributes, Mapping):
         return None
-    found = attributes.get("mt" if member.endswith("/fopt") else "ty")
-    return found if isinstance(found, int) else None
+    return _type(attributes, member.endswith("/fopt"), form)
 
 
 def _on_create(change: Change, draft: dict[str, Any], parent: Record, prepared: Any) -> None:

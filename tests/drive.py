@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-from bindings.serve import TYPES
+from bindings.definitions import load
+from bindings.serve import resource_types
 from cse.codes import Operation
 from cse.codes import ResponseStatusCode as RSC
 from cse.config import Settings
@@ -14,6 +15,9 @@ from cse.primitives import Ask, Call, Notice, Request, Response
 from cse.storage import Store, commit, open_store
 
 Answer = Callable[[Call], Response]
+
+TYPES = resource_types(load())
+"""The resource types as they are served, with the classes of flexContainer that are shipped."""
 
 
 def agree(call: Call) -> Response:
@@ -26,7 +30,7 @@ class Driven:
     """A CSE on a store with a clock that tests turn, and everything it asked and notified."""
 
     settings: Settings = field(default_factory=lambda: Settings(acp_create_open=True, expiration_check_interval=0.001))
-    store: Store = field(default_factory=lambda: open_store("memory:", frozenset({4})))
+    store: Store = field(default_factory=lambda: open_store("memory:", frozenset(kind.ty for kind in TYPES if kind.instance)))
     answer: Answer = agree
     seconds: float = 1_750_000_000.0
     asked: list[Call] = field(default_factory=list)

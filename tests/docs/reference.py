@@ -13,18 +13,20 @@ from typer.models import ArgumentInfo
 import apps.client
 import cse.codes
 import cse.datatypes
+import cse.management
 import cse.structures
 from apps.cli import app
 from bindings.coap.mapping import CODES
 from bindings.coap.options import TABLE
 from bindings.config import SECTIONS, rows
+from bindings.definitions import SINGLE
 from bindings.http.mapping import STATUS
-from bindings.serve import TYPES
 from cse.codes import ResponseStatusCode
 from cse.datatypes import DataType
 from cse.errors import BY_CODE
 from cse.schema import Attribute, ResourceType
 from cse.validate import schema_of
+from tests.drive import TYPES
 
 _MADE = "*Written by `python -m tests.docs.generate`; changes belong into the code.*"
 
@@ -33,6 +35,7 @@ def documents() -> Mapping[str, str]:
     """Give the text of every file below docs/reference, by its relative path."""
     return {
         "types.md": _types(),
+        "specialisations.md": _specialisations(),
         "data-types.md": _data_types(),
         "settings.md": _settings(),
         "commands.md": _commands(),
@@ -82,16 +85,55 @@ def _type(kind: ResourceType) -> str:
     present = [other for other in TYPES if other.short.removeprefix("m2m:") in kind.parents]
     parents = ", ".join(f"[{other.name}](#{other.name.lower()})" for other in present) or "none"
     missing = len(kind.parents) - len(present)
-    schemas = [f"[{operation}](schemas/{kind.name}.{operation}.json)" for operation in _operations(kind)]
+    schemas = [f"[{operation}](schemas/{kind.name}.{operation}.json)" for operation in _operations(kind) if kind.special is None]
+    alone = "Only the CSE itself makes and changes it." if kind.special is None or not kind.api_create else ""
+    made = f"JSON Schema of its content: {', '.join(schemas)}." if schemas else alone
     facts = [
         f"{kind.spec}, short name `{kind.short}`, resource type number {kind.ty}.",
         f"May be a child of: {parents}." + (f" The standard has {missing} further parents, which this CSE does not have." if missing else ""),
-        *([f"JSON Schema of its content: {', '.join(schemas)}."] if schemas else ["Only the CSE itself makes and changes it."]),
+        made,
+        _forms(kind),
     ]
     lines = (
         (f"`{row.short}`", row.long, f"`{row.type.name}`", row.card, row.create, row.update, row.announce, _code(row.default)) for row in kind.attributes
     )
-    return "\n\n".join([f"## {kind.name}", " ".join(facts), _table(("short", "long name", "type", "card.", "CREATE", "UPDATE", "announced", "default"), lines)])
+    table = _table(("short", "long name", "type", "card.", "CREATE", "UPDATE", "announced", "default"), lines)
+    return "\n\n".join([f"## {kind.name}", " ".join(filter(None, facts)), table])
+
+
+def _forms(kind: ResourceType) -> str:
+    """Say where the specialisations of a type are described."""
+    if kind.special is None:
+        return ""
+    where = f"[specialisation](specialisations.md#{kind.name.lower()})" if kind.api_create else "specialisation"
+    return f"Its root name and further attributes are those of its {where}" + (f", which `{kind.special.by}` names." if kind.api_create else ".")
+
+
+def _specialisations() -> str:
+    parts = []
+    for kind in sorted(TYPES, key=lambda kind: kind.ty):
+        if kind.special is not None and kind.api_create:
+            forms = sorted(kind.special.kinds.items(), key=lambda item: item[1].name.lower())
+            lines = ((f"`{form.short}`", f"[{form.name}](#{form.name.lower()})", f"`{value}`") for value, form in forms)
+            parts += [f"## {kind.name}", f"Root name and `{kind.special.by}` fit together.", _table(("root", "specialisation", kind.special.by), lines)]
+            parts += [_form(kind, value, form) for value, form in forms]
+    legend = (
+        "A specialisation has the attributes of its [type](types.md) and those below, some of which are stricter. Mandatory (M) is meant for CREATE; "
+        "cardinality 0..1: null in an UPDATE removes the attribute."
+    )
+    return _page("Specialisations", legend, *parts)
+
+
+def _form(kind: ResourceType, value: Any, form: ResourceType) -> str:
+    rows_ = [row for row in form.attributes if row not in kind.attributes]
+    lines = (
+        (f"`{row.short}`", row.long, f"`{row.type.name}`", row.card, row.create, row.update, row.announce, _code(row.default)) for row in rows_
+    )
+    head = ("short", "long name", "type", "card.", "CREATE", "UPDATE", "announced", "default")
+    table = _table(head, lines) if rows_ else "It has no attributes of its own."
+    lacking = ", ".join(f"`{row.short}`" for row in kind.attributes if row.short not in form.names)
+    facts = f"`{form.short}`, {kind.special.by if kind.special else ''} `{value}`." + (f" It has no {lacking}." if lacking else "")
+    return f"### {form.name}\n\n{facts}\n\n{table}"
 
 
 def _operations(kind: ResourceType) -> list[str]:
@@ -105,6 +147,8 @@ def _operations(kind: ResourceType) -> list[str]:
 
 def _schemas() -> Iterator[tuple[str, Mapping[str, Any]]]:
     for kind in TYPES:
+        if kind.special is not None:
+            continue
         schemas = schema_of(kind)
         for operation in _operations(kind):
             yield f"{kind.name}.{operation}", schemas[operation]
@@ -114,12 +158,14 @@ def _schemas() -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _data_types() -> str:
-    structures = _by_name(each for each in vars(cse.structures).values() if isinstance(each, DataType) and each.members)
-    used = {row.type.name for kind in TYPES for row in kind.attributes} | {row.type.name for each in structures for row in each.members}
+    structures = _by_name(each for each in _named() if each.members)
+    forms = [form for kind in TYPES for form in (kind, *(kind.special.kinds.values() if kind.special else ()))]
+    used = {row.type.name for kind in forms for row in kind.attributes} | {row.type.name for each in structures for row in each.members}
+    used |= {each.name for each in SINGLE}
     simple = _by_name(each for each in vars(cse.datatypes).values() if isinstance(each, DataType) and {each.name, f"list<{each.name}>"} & used)
     enumerations = [
         each
-        for each in vars(cse.codes).values()
+        for each in (*vars(cse.codes).values(), *vars(cse.management).values())
         if inspect.isclass(each) and issubclass(each, IntEnum | IntFlag) and each not in (IntEnum, IntFlag, ResponseStatusCode)
     ]
     return _page(
@@ -139,7 +185,7 @@ def _data_types() -> str:
 def _sets(used: Set[str], enumerations: Iterable[type]) -> list[DataType]:
     """Give the types of numbers that have no names, as far as they are used."""
     named = {_first(each.__doc__).split()[0].strip(":") for each in enumerations}
-    found = _by_name(each for each in vars(cse.structures).values() if isinstance(each, DataType) and each.name.startswith("enum:"))
+    found = _by_name(each for each in _named() if each.name.startswith("enum:"))
     return [each for each in found if {each.name, f"list<{each.name}>"} & used and each.name.removeprefix("enum:") not in named]
 
 
@@ -152,6 +198,11 @@ def _values(kind: DataType) -> str:
         else:
             ranges.append([value, value])
     return ", ".join(str(low) if low == high else f"{low} to {high}" for low, high in ranges)
+
+
+def _named() -> Iterator[DataType]:
+    """Give complex types and sets of numbers."""
+    return (each for module in (cse.structures, cse.management) for each in vars(module).values() if isinstance(each, DataType))
 
 
 def _by_name(kinds: Iterable[DataType]) -> list[DataType]:

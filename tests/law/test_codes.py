@@ -5,7 +5,7 @@ from enum import IntEnum, IntFlag
 
 import pytest
 
-from cse import codes, errors
+from cse import codes, errors, management
 from tests.law.facts import fact
 
 ENUMS = fact("enums")["enums"]
@@ -16,7 +16,10 @@ LEFT_OUT = {
 }
 """Values of the facts that this CSE leaves out, and why."""
 CLASSES = [
-    value for value in vars(codes).values() if isinstance(value, type) and issubclass(value, IntEnum | IntFlag) and value.__module__ == codes.__name__
+    value
+    for module in (codes, management)
+    for value in vars(module).values()
+    if isinstance(value, type) and issubclass(value, IntEnum | IntFlag) and value.__module__ == module.__name__
 ]
 
 

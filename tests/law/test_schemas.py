@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator, FormatChecker, ValidationError, validators
 
-from cse import datatypes
+from cse import datatypes, management
 from cse.datatypes import DataType
 from cse.errors import BadRequest
 from cse.schema import ResourceType
@@ -172,6 +172,6 @@ def test_schema_and_checker_agree(resource_type: ResourceType, operation: str) -
     compare(bodies(schema), schema, checker.create if operation == "create" else checker.update, 100)
 
 
-@pytest.mark.parametrize("kind", STRUCTURES, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("kind", [*STRUCTURES, *management.STRUCTURES], ids=lambda kind: kind.name)
 def test_schema_and_check_of_a_complex_type_agree(kind: DataType) -> None:
     compare(values(kind.schema, False) | values(kind.schema, True), kind.schema, kind.check, 40)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cse import structures
+from cse import management, structures
 from cse.datatypes import DataType
 from tests.law.facts import fact
 
@@ -15,7 +15,7 @@ EXTRA_MEMBERS = {"operationMonitor": {"org": "the short name that implementation
 STRICTER = {("SELF_PRIVILEGES", "acr"): "selfPrivileges need at least one rule (TS-0004 7.4.2); privileges and selfPrivileges share one type in the table"}
 """Members that are mandatory for this CSE and optional in the table."""
 
-NAMED = {name: value for name, value in vars(structures).items() if isinstance(value, DataType)}
+NAMED = {name: value for module in (structures, management) for name, value in vars(module).items() if isinstance(value, DataType)}
 WITH_MEMBERS = {name: value for name, value in NAMED.items() if value.members}
 NUMBERS = {name: value for name, value in NAMED.items() if value.name.startswith("enum:")}
 
@@ -30,7 +30,7 @@ def test_members_equal_the_fact(constant: str) -> None:
 
 
 def test_every_copied_complex_type_has_a_structure() -> None:
-    assert {kind.name.removeprefix("complex:") for kind in structures.STRUCTURES} == set(COMPLEX)
+    assert {kind.name.removeprefix("complex:") for kind in (*structures.STRUCTURES, *management.STRUCTURES)} == set(COMPLEX)
 
 
 @pytest.mark.parametrize("constant", NUMBERS)
