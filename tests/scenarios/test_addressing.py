@@ -58,7 +58,7 @@ async def test_every_operation_takes_every_form(cse: Client, place: Place, to: s
     assert made.pc["m2m:cnt"]["pi"] == place.ri
     assert (await cse.update(f"{to}/{inner}", "cnt", {"lbl": ["x"]}, fr=place.ae)).rsc == RSC.UPDATED
     assert (await cse.delete(f"{to}/{inner}", place.ae)).rsc == RSC.DELETED
-    assert await cse.discovered(to, place.ae, ty=[4], drt=None) == [f"cse-in/{place.ae}/c/{(await cse.seen(f'{to}/la', place.ae))['rn']}"]
+    assert await cse.discovered(to, place.ae, ty=[4]) == [f"cse-in/{place.ae}/c/{(await cse.seen(f'{to}/la', place.ae))['rn']}"]
 
 
 @pytest.mark.parametrize("to", ["cse-in", "-", "id-in", "/id-in", "/id-in/cse-in", "/id-in/-", "//acme.example.com/id-in", "//acme.example.com/id-in/-"])
@@ -83,7 +83,10 @@ async def test_an_ae_with_an_s_stem_is_the_same_everywhere(cse: Client) -> None:
 
 @pytest.mark.parametrize(
     "to",
-    ["cse-in/nowhere", "nowhere", "nowhere/at/all", "cse-in/{ae}/c/nowhere", "{ae}/c/la/x", "/id-in/nowhere", "/nobody/cse-in", "//other.example.com/id-in/cse-in"],
+    [
+        *("cse-in/nowhere", "nowhere", "nowhere/at/all", "cse-in/{ae}/c/nowhere", "{ae}/c/la/x"),
+        *("/id-in/nowhere", "/nobody/cse-in", "//other.example.com/id-in/cse-in"),
+    ],
 )
 async def test_what_is_nowhere_is_not_found(cse: Client, place: Place, to: str) -> None:
     """Another CSE that no route leads to as well (procedures 2: IN-CSE without match)."""
@@ -92,10 +95,8 @@ async def test_what_is_nowhere_is_not_found(cse: Client, place: Place, to: str) 
         assert answer.rsc == RSC.NOT_FOUND
 
 
-@pytest.mark.parametrize("to", ["cse-in/a b", "cse-in/ä", "cse-in/<x>", "cse-in/a\\b", "cse-in/" + "x" * 240 + "/" + "y" * 2000, "cse-in/" + "/".join("z" * 250 for _ in range(40))])
+@pytest.mark.parametrize("to", ["cse-in/a b", "cse-in/ä", "cse-in/<x>", "cse-in/a\\b", "cse-in/" + "/".join("z" * 250 for _ in range(40))])
 async def test_what_is_no_address_is_refused(cse: Client, to: str) -> None:
-    if cse.wire.binding == "coap" and max(map(len, to.split("/"))) > 255:
-        pytest.xfail("no Uri-Path option has room for it")
     answer = await cse.retrieve(to)
     assert answer.rsc in (RSC.BAD_REQUEST, RSC.NOT_FOUND)
     assert len(said(answer)) < 500

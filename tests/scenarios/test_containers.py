@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -22,11 +23,11 @@ async def counters(cse: Client, place: str) -> tuple[int, int, int]:
     return found["cni"], found["cbs"], found["st"]
 
 
-async def instances(cse: Client, place: str) -> list[dict[str, str | int]]:
+async def instances(cse: Client, place: str) -> list[dict[str, Any]]:
     """Give the instances of a container in their order."""
     answer = await cse.retrieve(place, rcn=8)
     assert answer.rsc == RSC.OK, answer
-    found: list[dict[str, str | int]] = answer.pc["m2m:cnt"].get("m2m:cin", [])
+    found: list[dict[str, Any]] = answer.pc["m2m:cnt"].get("m2m:cin", [])
     return found
 
 
@@ -182,7 +183,8 @@ async def test_fifty_writers_at_a_limit_leave_the_newest(cse: Client, server: Se
     answers = await writing(wire, server, place, 1)
     made = sorted((answer.pc["m2m:cin"] for answer in answers), key=lambda found: found["st"])
     assert [found["st"] for found in made] == list(range(1, WRITERS + 1))
-    kept, size = [], 0
+    kept: list[dict[str, Any]] = []
+    size = 0
     for found in reversed(made):
         if len(kept) == 10 or size + found["cs"] > 60:
             break
@@ -204,7 +206,7 @@ async def test_writers_readers_and_deleters_at_the_same_time_leave_counters_that
                 found[answer.rsc] += 1
         return found
 
-    answers, *others = await asyncio.gather(writing(wire, server, place, 2), *map(disturb, range(6)))
+    answers, others = await asyncio.gather(writing(wire, server, place, 2), asyncio.gather(*map(disturb, range(6))))
     assert all(answer.rsc == RSC.CREATED for answer in answers)
     told = sum(others, Counter[RSC]())
     assert set(told) <= {RSC.DELETED, RSC.UPDATED, RSC.NOT_FOUND}

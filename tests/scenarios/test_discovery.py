@@ -181,7 +181,8 @@ async def test_only_what_may_be_discovered_is_found(street: Street) -> None:
     """DISCOVERY on each hit; what is below something hidden is searched all the same (TS-0001 10.2.6)."""
     cse = street.cse
     reader, stranger = await cse.ae(), await cse.ae()
-    policy = await cse.made("cse-in", "acp", {"rn": name("acp"), "pv": {"acr": [{"acor": [reader], "acop": 32}]}, "pvs": {"acr": [{"acor": ["CAdmin"], "acop": 63}]}})
+    rules = {"pv": {"acr": [{"acor": [reader], "acop": 32}]}, "pvs": {"acr": [{"acor": ["CAdmin"], "acop": 63}]}}
+    policy = await cse.made("cse-in", "acp", {"rn": name("acp"), **rules})
     place = await cse.container()
     await cse.made(place, "cnt", {"rn": "shut", "lbl": ["here"]})
     await cse.made(f"{place}/shut", "cnt", {"rn": "open", "lbl": ["here"], "acpi": [policy["ri"]]})

@@ -57,7 +57,7 @@ async def test_retrieve(cse: Client) -> None:
     assert answers[1] == answers[None]
     assert own["rn"] == top
     assert outline(own) == {}
-    below = {"r1": {}, "sub": {"r2": {}}}
+    below: dict[str, Any] = {"r1": {}, "sub": {"r2": {}}}
     assert outline(answers[4]["m2m:cnt"]) == outline(answers[8]["m2m:cnt"]) == below
     assert {name: value for name, value in answers[4]["m2m:cnt"].items() if not name.startswith("m2m:")} == own
     assert set(answers[8]["m2m:cnt"]) == {"m2m:cin", "m2m:cnt"}, "children without the attributes of the target"
