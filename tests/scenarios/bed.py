@@ -132,7 +132,7 @@ class Client:
     async def ae(self, **attributes: Any) -> str:
         """Register an AE; its identifier, which is its resource name too."""
         stem = name("C")
-        await self.made("cse-in", "ae", {"rn": stem, **AE, **attributes}, fr=stem)
+        await self.made("-", "ae", {"rn": stem, **AE, **attributes}, fr=stem)
         return stem
 
     async def container(self, **attributes: Any) -> str:

@@ -28,10 +28,12 @@ def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.Abstrac
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run every story that has a ``wire`` over all combinations; one with a ``durable`` store not in memory."""
-    if "wire" in metafunc.fixturenames:
+    """Run every story that has a store over all combinations, with a ``durable`` one not in memory, and one with a ``wire`` alone over all wires."""
+    if "kind" in metafunc.fixturenames:
         chosen = [(store, wire) for store, wire in COMBINATIONS if store != "memory" or "durable" not in metafunc.fixturenames]
         metafunc.parametrize(("kind", "wire"), chosen, ids=[_id(*each) for each in chosen], indirect=True, scope="module")
+    elif "wire" in metafunc.fixturenames:
+        metafunc.parametrize("wire", WIRES, ids=[f"{wire.binding}-{wire.media}" for wire in WIRES], indirect=True, scope="module")
 
 
 @pytest.fixture(scope="module")
