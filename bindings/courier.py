@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from cse.codes import Operation
 from cse.codes import ResponseStatusCode as RSC
 from cse.config import setting
-from cse.primitives import Call, Notice, Request, Response
+from cse.primitives import CHANNEL, Call, Notice, Request, Response
 from cse.storage import Reader, StoreError
 
 log = logging.getLogger(__name__)
 
 PAGE = 1000
+_POLLED = f"{CHANNEL}:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,8 @@ class Courier:
     """Delivers what the outbox holds.
 
     reader: the store. route: the URLs of a target, in order of preference. send: delivers a call within seconds and answers with a Response whatever
-    happens. settle: takes outcomes (True delivered, False given up) out of the outbox, False when it could not. random: in [0, 1).
+    happens. settle: takes outcomes (True delivered, False given up) out of the outbox, False when it could not. random: in [0, 1). park: takes a target over,
+    with its URL, that fetches its notices from a polling channel.
 
     One notice a target is under way at a time. A 2xxx answer is a delivery. When the target cannot be reached, does not answer in time or answers 5xxx or
     6xxx, the notice is tried again after a pause that grows, and its successors wait behind it. A 4xxx answer (but 4008) refuses this very notice: repeating
@@ -78,6 +80,7 @@ class Courier:
         release: str,
         clock: Callable[[], float],
         random: Callable[[], float],
+        park: Callable[[str, str], None] = lambda url, target: None,
     ) -> None:
         self._reader = reader
         self._route = route
@@ -87,6 +90,7 @@ class Courier:
         self._release = release
         self._clock = clock
         self._random = random
+        self._park = park
         self._lines: dict[str, _Line] = {}
         self._healthy = asyncio.Semaphore(policy.concurrency)
         self._doubtful = asyncio.Semaphore(max(1, policy.concurrency // 4))
@@ -111,6 +115,21 @@ class Courier:
         """Take notices that were just committed, in order of their id."""
         if not self._loading:
             self._take(notices)
+
+    def recheck(self, url: str) -> None:
+        """Give up the targets that are waited with after a failure and are reached at the URL of a polling channel by now."""
+        for line in [line for line in self._lines.values() if line.resting and self._route(line.target) == (url,)]:
+            if line.task is not None:
+                line.task.cancel()
+            del self._lines[line.target]
+            self._park(url, line.target)
+
+    def resume(self, target: str) -> None:
+        """Take up all that waits in the outbox for a target, which another has cared for."""
+        if target not in self._lines and not self._closing:
+            line = self._lines[target] = _Line(target, 0)
+            line.more = True
+            self._begin(line)
 
     def forget(self) -> None:
         """Drop everything: the outbox was emptied."""
@@ -165,6 +184,10 @@ class Courier:
             while not self._closing and self._next(line):
                 pool = self._doubtful if line.failures else self._healthy
                 notice = line.queue[0]
+                urls = self._route(line.target)
+                if urls and urls[0].startswith(_POLLED):
+                    self._park(urls[0], line.target)
+                    return
                 if notice.due > self._clock():
                     await self._rest(line, notice.due - self._clock())
                 async with pool:

@@ -14,7 +14,7 @@ from random import random
 from secrets import token_hex
 from socket import gaierror, gethostname
 
-from bindings import logs
+from bindings import logs, polling
 from bindings.coap.client import CoapSender
 from bindings.coap.server import Limits
 from bindings.coap.server import serve as serve_coap
@@ -45,6 +45,8 @@ from resources import (
     mgmt_cmd,
     mgmt_obj,
     node,
+    polling_channel,
+    request,
     subscription,
 )
 
@@ -65,6 +67,8 @@ TYPES = (
     mgmt_obj.TYPE,
     mgmt_cmd.TYPE,
     exec_instance.TYPE,
+    request.TYPE,
+    polling_channel.TYPE,
 )
 """The resource types of this CSE; those that definitions specialise have no specialisations yet."""
 
@@ -144,7 +148,7 @@ class Server:
         parts.callback(store.close)
         credentials = Credentials(config.http.credentials)
         settings = replace(config.settings, authenticated=(*config.settings.authenticated, *credentials.originators))
-        core = CSE(store, types, settings, time.time, _fresh())
+        core = CSE(store, types, settings, time.time, _fresh(), lambda: driver.busy())
         core.bootstrap()
 
         web, constrained = HttpSender(response_limit=config.http.body_limit, connections=config.http.connections), CoapSender()
@@ -161,6 +165,8 @@ class Server:
             batch=config.running.batch,
             waiting=config.running.waiting,
             calls=config.running.calls,
+            flexible=config.running.flexible,
+            inside=polling.INSIDE,
         )
         courier = Courier(
             store,
@@ -171,11 +177,25 @@ class Server:
             release=config.settings.release,
             clock=time.time,
             random=random,
+            park=lambda url, target: channels.park(url, target),
         )
+        channels = polling.Channels(
+            store,
+            settle=driver.settle,
+            recheck=courier.recheck,
+            resume=courier.resume,
+            release=config.settings.release,
+            patience=config.notification.timeout,
+            clock=time.time,
+        )
+        senders |= dict.fromkeys(polling.INSIDE, channels)
         parts.push_async_callback(driver.close)
         parts.push_async_callback(lambda: courier.close(self._left()))
         parts.push_async_callback(lambda: driver.drain(self._left()))
+        parts.push_async_callback(channels.close)
         await courier.load()
+        for work in core.resumed():
+            driver.begin(work)
         timers = asyncio.create_task(driver.timers())
         parts.push_async_callback(_cancelled, timers)
         parts.push_async_callback(self._deafen)

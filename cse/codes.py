@@ -138,6 +138,16 @@ class ResponseType(IntEnum):
     NO_RESPONSE = 5
 
 
+class RequestStatus(IntEnum):
+    """requestStatus (TS-0004 6.3.4.2.10): how far a non-blocking request has come."""
+
+    COMPLETED = 1
+    FAILED = 2
+    PENDING = 3
+    FORWARDED = 4
+    PARTIALLY_COMPLETED = 5
+
+
 class ResultContent(IntEnum):
     """resultContent (TS-0004 6.3.4.2.7)."""
 

@@ -6,25 +6,24 @@ from itertools import islice
 
 from msgspec.structs import replace
 
-from cse import criteria, expiry, notify, operations, results
+from cse import criteria, deferred, expiry, notify, operations, results
 from cse.access import Access
 from cse.address import Address, Located, locate, parse, same_entity, sp_relative
 from cse.change import Recorder
-from cse.codes import FilterUsage, Operation, ResourceTypeID
+from cse.codes import FilterUsage, Operation, ResourceTypeID, ResponseType
+from cse.codes import ResponseStatusCode as RSC
 from cse.config import Settings
 from cse.datatypes import seconds_of, timestamp
 from cse.errors import (
     BadRequest,
     CSEError,
-    NonBlockingSynchRequestNotSupported,
     NotFound,
-    NotImplementedByCSE,
     OriginatorNotAuthenticated,
     ReleaseVersionNotSupported,
     RequestTimeout,
 )
 from cse.forwarding import forward, outgoing
-from cse.primitives import Call, Notice, Peer, Request, Response, Steps
+from cse.primitives import CHANNEL, Call, Notice, Peer, Request, Response, Steps, Work
 from cse.record import Record
 from cse.registry import Registry
 from cse.schema import Checker, Host, ResourceType
@@ -54,15 +53,26 @@ class CSE:
     """A common service entity over a store (the ``Host`` of cse.schema).
 
     ``handle`` must be driven as cse.primitives.Steps says; ``due`` and ``settle`` are called while the store takes writes. After each of them the caller
-    commits. ``clock`` gives seconds since the epoch, ``fresh`` unique texts; both are injected so that tests are deterministic.
+    commits, and runs what ``begun`` gives. ``clock`` gives seconds since the epoch, ``fresh`` unique texts, ``busy`` whether there is much to do; they are
+    injected so that tests are deterministic.
     """
 
-    def __init__(self, store: Store, types: Iterable[ResourceType], settings: Settings, clock: Callable[[], float], fresh: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        types: Iterable[ResourceType],
+        settings: Settings,
+        clock: Callable[[], float],
+        fresh: Callable[[], str],
+        busy: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.registry = Registry(types)
         self.settings = settings
         self.reader: Reader = store
         self.now = clock
         self.fresh = fresh
+        self.busy = busy
+        self.deferred = 0
         self._store = store
         self._checkers: Mapping[ResourceType, Checker] = {kind: compile_table(kind) for kind in self.registry.forms}
         self._virtual = {kind.ty: kind.virtual for kind in self.registry.types}
@@ -76,6 +86,7 @@ class CSE:
         """When expired resources were last looked for."""
         self._batch_due: float | None = None
         self._types_due: float | None = None
+        self._begun: list[Work] = []
         self.may = self._access.may
         self.may_fan_out = self._access.may_fan_out
         self.may_change_policies = self._access.may_change_policies
@@ -129,11 +140,13 @@ class CSE:
         return self.settings.cse_id.removeprefix("/")
 
     def urls(self, reader: Reader, target: str) -> tuple[str, ...]:
-        """Give where a notification target can be reached: itself when it is a URL, the points of access of an AE or of the CSE it belongs to."""
+        """Give where a notification target can be reached: itself when it is a URL, the polling channel or points of access of an AE, those of another CSE."""
         if "://" in target:
             return (target,)
         record = self.resolve(reader, target)
         if record is not None:
+            if channel := record.state.get("channel"):
+                return (f"{CHANNEL}:{channel}",)
             return tuple(record.attributes.get("poa", ())) if record.ty == ResourceTypeID.AE else ()
         try:
             parsed = self.parse(target)
@@ -160,6 +173,16 @@ class CSE:
                 notify.notify(change)
                 self._batch_due = 0.0
             self._wake(change.waking)
+            self._begun += change.begun
+
+    def begun(self) -> list[Work]:
+        """Give what is to run once the writes up to here are durable, and is to be forgotten when they fail."""
+        begun, self._begun = self._begun, []
+        return begun
+
+    def resumed(self) -> list[Work]:
+        """Give what an earlier process has begun and not ended; asked once, at start."""
+        return deferred.resumed(self, self.reader)
 
     def _wake(self, moment: float | None) -> None:
         """Call the resource types at a moment, if they are not called before."""
@@ -178,11 +201,11 @@ class CSE:
         return True
 
     def remaining(self, request: Request) -> float:
-        """Give the seconds until a request expires, at most the request timeout of the CSE."""
-        most = self.settings.request_timeout
-        if request.rqet is None:
-            return most
-        return max(0.0, min(most, self._moment(request.rqet, "rqet") - self.now()))
+        """Give the seconds until a request or its result expires: the request timeout of the CSE when it does not say, never more than the longest."""
+        ends = [self._moment(value, name) for name, value in (("rqet", request.rqet), ("rset", request.rset)) if value is not None]
+        if not ends:
+            return self.settings.request_timeout
+        return max(0.0, min(min(ends) - self.now(), self.settings.longest_request))
 
     # --- the door -------------------------------------------------------------------------------------------------------------------------------------------
 
@@ -210,6 +233,21 @@ class CSE:
 
     def _dispatch(self, request: Request) -> Steps:
         self._check(request)
+        if request.rqet is not None or request.rset is not None or request.oet is not None or request.rp is not None:
+            request = self._timed(request)
+        if request.rt is not None or request.oet is not None:
+            mode = deferred.mode_of(self, request)
+            later = request.oet is not None and seconds_of(str(request.oet)) > self.now()
+            if mode == ResponseType.NO_RESPONSE and not later:
+                yield from self.handle(replace(request, rt=None))
+                return Response(RSC.ACCEPTED, request.rqi, rvi=request.rvi)
+            if mode != ResponseType.BLOCKING_REQUEST:
+                return (yield from deferred.accept(self, request, mode))
+            if later:
+                yield from deferred.wait(self, request)
+        return (yield from self._serve(request))
+
+    def _serve(self, request: Request) -> Steps:
         address = self.parse(request.to)
         segments = address.segments
         if not address.local:
@@ -316,8 +354,6 @@ class CSE:
             raise BadRequest(f"rcn {request.rcn} is not allowed for {request.op.name}")
         if request.fc is not None:
             self._check_filter(request)
-        if request.rt is not None or request.rqet is not None or request.rset is not None or request.oet is not None:
-            self._check_times(request)
         if request.drt is not None and (request.drt not in (1, 2) or request.op != Operation.RETRIEVE):
             raise BadRequest(f"drt {request.drt} is not allowed here: 1 or 2, in a RETRIEVE")
         if "#" in request.to and request.op != Operation.RETRIEVE:
@@ -349,26 +385,19 @@ class CSE:
         except ValueError as error:
             raise BadRequest(f"{name} {value!r} is no timestamp: {error}") from error
 
-    def _check_times(self, request: Request) -> None:
+    def _timed(self, request: Request) -> Request:
+        """Check the times of a request and give it with absolute ones: relative ones count from now (TS-0004 6.3.3). Raises RequestTimeout, BadRequest."""
         now = self.now()
-        expires = now + self.settings.request_timeout
-        if request.rqet is not None:
-            expires = self._moment(request.rqet, "rqet")
-            if expires <= now:
-                raise RequestTimeout(f"the request expired at {request.rqet}")
-        if request.rset is not None and self._moment(request.rset, "rset") < now:
+        moments = {name: self._moment(value, name) for name in ("rqet", "rset", "oet") if (value := getattr(request, name)) is not None}
+        if moments.get("rqet", now + 1) <= now:
+            raise RequestTimeout(f"the request expired at {request.rqet}")
+        if moments.get("rset", now) < now:
             raise RequestTimeout(f"the result expired at {request.rset}")
-        if request.rset is not None and request.rqet is not None and self._moment(request.rset, "rset") < expires:
+        if "rset" in moments and moments["rset"] < moments.get("rqet", now):
             raise BadRequest(f"the result expires (rset {request.rset}) before the request does (rqet {request.rqet})")
-        if request.oet is not None and self._moment(request.oet, "oet") > now:
-            raise NotImplementedByCSE("execution at a later time (oet) is not supported")
-        mode = 3 if request.rt is None else request.rt.get("rtv", 3)
-        if mode == 1:
-            raise NonBlockingSynchRequestNotSupported("non-blocking synchronous requests (rt 1) are not supported")
-        if mode in (2, 5):
-            raise NotImplementedByCSE(f"response type {mode} is not supported")
-        if mode not in (3, 4):
-            raise BadRequest(f"there is no response type {mode}")
+        if request.rp is not None:
+            self._moment(request.rp, "rp")
+        return replace(request, **{name: timestamp(moment) for name, moment in moments.items()})
 
 
 def _is_identifier(text: str) -> bool:

@@ -3,7 +3,7 @@
 The values are msgspec structs: as immutable as frozen dataclasses, and made in a tenth of the time, which every request pays several times over.
 """
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from enum import Enum
 from typing import Any
 
@@ -93,6 +93,10 @@ class Response(msgspec.Struct, frozen=True):
         return self.rsc < 3000
 
 
+CHANNEL, POLL = "pch", "poll"
+"""Schemes of URLs inside this CSE: ``pch:RI`` leads into the polling channel RI, ``poll:RI:MOST`` is where its owner fetches and answers requests."""
+
+
 class Call(msgspec.Struct, frozen=True):
     """One request that leaves this CSE, and where it may be delivered: points of access in their order of preference."""
 
@@ -122,9 +126,18 @@ class Hold(msgspec.Struct, frozen=True):
     key: str
 
 
-Effect = Ask | Turn | Hold
+class Pause(msgspec.Struct, frozen=True):
+    """Effect: resume after some seconds. Not after a write of the same turn."""
+
+    seconds: float
+
+
+Effect = Ask | Turn | Hold | Pause
 Steps = Generator[Effect, tuple[Response, ...], Response]
-"""How the core answers a request: resumed with () after a Turn or Hold and with the responses after an Ask."""
+"""How the core answers a request: resumed with () after a Turn, Hold or Pause and with the responses after an Ask."""
+
+Work = Callable[[], Steps]
+"""Steps that run beside the requests, for nobody who waits; made anew when what they wrote could not be committed."""
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -169,6 +182,26 @@ def request_to_dict(request: Request) -> dict[str, Any]:
     return found | dict(request.more)
 
 
+def request_from_dict(found: Mapping[str, Any]) -> Request:
+    """Make the request of a short-name object that ``request_to_dict`` gave."""
+    given = {name: value for name, value in found.items() if name in _REQUEST}
+    given["op"] = Operation(given["op"])
+    if "grtm" in given:
+        given["grtm"] = tuple(given["grtm"])
+    return Request(**given, more={name: value for name, value in found.items() if name not in given})
+
+
 def response_to_dict(response: Response) -> dict[str, Any]:
     """Give the short-name object of a response (m2m:rsp), as aggregated responses and the message bindings use it."""
     return {name: int(value) if name == "rsc" else value for name in _RESPONSE if (value := getattr(response, name)) is not None}
+
+
+def response_from_dict(found: Any) -> Response:
+    """Make the response of a short-name object that somebody sent. Raises ValueError saying what is wrong with it."""
+    if not isinstance(found, Mapping):
+        raise ValueError("m2m:rsp is no object")
+    given = {name: value for name, value in found.items() if name in _RESPONSE}
+    try:
+        return msgspec.convert(given, Response)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"m2m:rsp is no response: {error}") from error

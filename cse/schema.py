@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 
 from cse.codes import NotificationEventType
 from cse.datatypes import DataType
-from cse.primitives import Call, Effect, Request, Response, Steps
+from cse.primitives import Call, Effect, Request, Response, Steps, Work
 from cse.record import Record
 from cse.storage.contract import Reader, Transaction
 
@@ -53,6 +53,10 @@ class Settings(Protocol):
     @property
     def request_timeout(self) -> float: ...
     @property
+    def deferred_requests(self) -> int: ...
+    @property
+    def result_lifetime(self) -> float: ...
+    @property
     def discovery_limit(self) -> int: ...
     @property
     def default_batch_seconds(self) -> float: ...
@@ -90,6 +94,12 @@ class Host(Protocol):
     @property
     def reader(self) -> Reader:
         """What is committed."""
+
+    deferred: int
+    """Non-blocking requests under way."""
+
+    def busy(self) -> bool:
+        """Whether there is so much to do that requests that may be answered later should be (flexBlocking)."""
 
     def now(self) -> float:
         """Seconds since the epoch."""
@@ -225,6 +235,9 @@ class Change(Protocol):
 
     def evict(self, record: Record) -> None:
         """Delete an instance that limits push out of its parent: no event, no hook (TS-0004 7.4.7)."""
+
+    def begin(self, work: Work) -> None:
+        """Have steps run beside the requests as soon as this transaction is durable; they may ask, and are begun again when their commit fails."""
 
     def wake(self, seconds: float) -> None:
         """Have ``on_due`` of the resource types called at a moment, in seconds since the epoch, or before."""

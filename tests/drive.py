@@ -11,7 +11,7 @@ from cse.codes import Operation
 from cse.codes import ResponseStatusCode as RSC
 from cse.config import Settings
 from cse.core import CSE
-from cse.primitives import Ask, Call, Notice, Request, Response
+from cse.primitives import Ask, Call, Notice, Pause, Request, Response, Steps, Work
 from cse.storage import Store, commit, open_store
 
 Answer = Callable[[Call], Response]
@@ -35,6 +35,8 @@ class Driven:
     seconds: float = 1_750_000_000.0
     asked: list[Call] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
+    paused: list[tuple[float, Steps]] = field(default_factory=list)
+    """What waits for a time, and until when."""
 
     def __post_init__(self) -> None:
         self._numbers = count(1)
@@ -43,12 +45,23 @@ class Driven:
 
     def request(self, request: Request) -> Response:
         """Answer one request, with a commit before each question and at the end."""
-        steps = self.cse.handle(request)
+        response = self._run(self.cse.handle(request))
+        assert response is not None, "a request that pauses is for ``begin``"
+        return response
+
+    def begin(self, work: Work) -> None:
+        """Run what nobody waits for; when it pauses it goes on with the time that passes."""
+        self._run(work())
+
+    def _run(self, steps: Steps) -> Response | None:
         told: tuple[Response, ...] = ()
         try:
             while True:
                 effect = steps.send(told) if told else next(steps)
                 told = ()
+                if isinstance(effect, Pause):
+                    self.paused.append((self.seconds + effect.seconds, steps))
+                    return None
                 if isinstance(effect, Ask):
                     self.commit()
                     self.asked.extend(effect.calls)
@@ -59,8 +72,10 @@ class Driven:
             return response
 
     def commit(self) -> None:
-        """Make what was written visible; collect the notices."""
+        """Make what was written visible; collect the notices, and run what it has begun."""
         self.notices.extend(commit(self.store))
+        for work in self.cse.begun():
+            self.begin(work)
 
     def pass_time(self, seconds: float) -> None:
         """Turn the clock and let the CSE do what is due."""
@@ -68,6 +83,10 @@ class Driven:
         while self.cse.due(self.seconds) == 0.0:
             self.commit()
         self.commit()
+        due = [steps for moment, steps in self.paused if moment <= self.seconds]
+        self.paused = [(moment, steps) for moment, steps in self.paused if moment > self.seconds]
+        for steps in due:
+            self._run(steps)
 
     def create(self, to: str, ty: int, pc: Any, fr: str | None = "CAdmin", **more: Any) -> Response:
         return self.request(Request(Operation.CREATE, to, fr, f"q{next(self._numbers)}", "4", ty=ty, pc=pc, **more))

@@ -18,7 +18,7 @@ from bindings.http.client import HttpSender
 from bindings.http.server import serve
 from cse.codes import Operation
 from cse.codes import ResponseStatusCode as RSC
-from cse.primitives import Call, Notice, Request, Response, Steps, Turn
+from cse.primitives import Call, Notice, Request, Response, Steps, Turn, Work
 from cse.storage import StoreError, commit
 from cse.storage.memory import MemoryStore
 
@@ -44,6 +44,9 @@ class Outbox:
 
     def route(self, target: str) -> tuple[str, ...]:
         return (target,) if "://" in target else self.routes.get(target, ())
+
+    def begun(self) -> Sequence[Work]:
+        return ()
 
     def settle(self, outcomes: Sequence[tuple[Notice, bool]]) -> None:
         if self.faults:
