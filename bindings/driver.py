@@ -62,7 +62,7 @@ class Driver:
     Requests that neither write nor ask are answered inside ``submit``. Writers run one after the other and gather until the loop has no other runnable
     writer; then one commit makes all of them durable in a thread of its own, while reading goes on and new writers queue for the next one. ``batch`` bounds
     the writers of one commit, ``waiting`` those that queue: beyond it a request is refused at once. ``calls`` bounds the requests on their way to others;
-    those to the schemes of ``inside`` stay in this process and are not counted. From ``flexible`` requests in progress on it is ``busy``.
+    those to the schemes of ``inside`` stay in this process: they are not counted, and their senders keep the time. From ``flexible`` requests in progress on it is ``busy``.
     """
 
     def __init__(
@@ -442,8 +442,8 @@ class Driver:
         self._step(job, tuple(answers), False)
 
     async def _bounded(self, call: Call, deadline: float) -> Response:
-        if call.urls and call.urls[0].partition(":")[0] in self._inside:
-            return await self.send(call, deadline - self._loop.time())
+        if call.urls and (scheme := call.urls[0].partition(":")[0]) in self._inside:
+            return await self._senders[scheme].send(call.urls[0], call.request, deadline - self._loop.time())
         try:
             async with asyncio.timeout_at(deadline):
                 await self._calls.acquire()

@@ -7,7 +7,7 @@ from typing import Any
 
 from cse.codes import Operation
 from cse.codes import ResponseStatusCode as RSC
-from cse.errors import BadRequest, NotFound, RequestTimeout, TargetNotReachable
+from cse.errors import BadRequest, CSEError, NotFound, RequestTimeout, TargetNotReachable
 from cse.primitives import CHANNEL, POLL, Notice, Request, Response, request_to_dict, response_from_dict
 from cse.storage import Reader
 
@@ -89,13 +89,19 @@ class Channels:
         channel.wake()
 
     async def send(self, url: str, request: Request, timeout: float) -> Response:  # noqa: ASYNC109 - the port says so
-        """Put a request into a channel and give its answer, or fetch from it, as bindings.ports.Sender says."""
+        """Put a request into a channel and give its answer, or fetch from it; a failure is an answer too, since it is of this CSE."""
+        try:
+            return await self._send(url, request, timeout)
+        except CSEError as error:
+            return Response(error.code, request.rqi, {"m2m:dbg": str(error)})
+
+    async def _send(self, url: str, request: Request, seconds: float) -> Response:
         scheme, ri, *most = url.split(":")
         channel = self._channel(ri)
         if scheme == CHANNEL:
-            return await self._ask(channel, request, timeout)
+            return await self._ask(channel, request, seconds)
         if request.op is Operation.RETRIEVE:
-            return await self._fetch(channel, f"{CHANNEL}:{ri}", int(most[0]), request, timeout)
+            return await self._fetch(channel, f"{CHANNEL}:{ri}", int(most[0]), request, seconds)
         if request.op is Operation.NOTIFY:
             return await self._answer(channel, request)
         self._remove(ri)
@@ -147,7 +153,7 @@ class Channels:
                 pc: dict[str, Any] = {"m2m:rqp": found[0]} if len(found) == 1 else {"m2m:agrp": {"m2m:rqp": found}}
                 return Response(RSC.OK, request.rqi, pc)
             if self._closing or self._loop.time() >= deadline:
-                raise RequestTimeout("nothing has come")
+                raise RequestTimeout("no request has come in time")
             poller = self._loop.create_future()
             channel.pollers.append(poller)
             try:

@@ -387,8 +387,8 @@ class CSE:
 
     def _timed(self, request: Request) -> Request:
         """Check the times of a request and give it with absolute ones: relative ones count from now (TS-0004 6.3.3). Raises RequestTimeout, BadRequest."""
-        now = self.now()
         moments = {name: self._moment(value, name) for name in ("rqet", "rset", "oet") if (value := getattr(request, name)) is not None}
+        now = self.now()
         if moments.get("rqet", now + 1) <= now:
             raise RequestTimeout(f"the request expired at {request.rqet}")
         if moments.get("rset", now) < now:

@@ -10,7 +10,7 @@ from cse.address import same_entity
 from cse.codes import Operation
 from cse.codes import ResponseStatusCode as RSC
 from cse.datatypes import BOOLEAN
-from cse.errors import BadRequest, Conflict, NotFound, OperationNotAllowed, OriginatorHasNoPrivilege, RequestTimeout
+from cse.errors import BadRequest, Conflict, NotFound, OperationNotAllowed, OriginatorHasNoPrivilege
 from cse.primitives import POLL, Ask, Call, Request, Response, Steps
 from cse.record import Record
 from cse.schema import Attribute, Change, Host, ResourceType
@@ -73,8 +73,6 @@ def _pcu(host: Host, request: Request, channel: Record, rest: str) -> Steps:
         raise BadRequest(f"the NOTIFY to {channel.path}/pcu needs the response to a request that was fetched, m2m:rsp or m2m:agr")
     most = _MOST if channel.attributes.get("rqag") else 1
     (told,) = yield Ask((Call(request, (f"{POLL}:{channel.ri}:{most}",)),), host.remaining(request))
-    if told.rsc == RSC.REQUEST_TIMEOUT:
-        raise RequestTimeout(f"no request has come for {parent.path} while {channel.path}/pcu waited")
     return replace(told, rqi=request.rqi, rvi=request.rvi)
 
 
