@@ -62,7 +62,7 @@ class Driver:
     Requests that neither write nor ask are answered inside ``submit``. Writers run one after the other and gather until the loop has no other runnable
     writer; then one commit makes all of them durable in a thread of its own, while reading goes on and new writers queue for the next one. ``batch`` bounds
     the writers of one commit, ``waiting`` those that queue: beyond it a request is refused at once. ``calls`` bounds the requests on their way to others;
-    those to the schemes of ``inside`` stay in this process: they are not counted, and their senders keep the time. From ``flexible`` requests on it is ``busy``.
+    those to the schemes of ``inside`` stay in this process: they are not counted, and their senders keep the time. With ``flexible`` requests it is ``busy``.
     """
 
     def __init__(
