@@ -128,7 +128,7 @@ def _name(request: Request, facts: Facts) -> Request:
 
 def _supported_releases(request: Request, facts: Facts) -> Request:
     body = _content(request) if request.op is Operation.CREATE and request.ty == ResourceTypeID.AE else None
-    return request if body is None or "srv" in body[1] else replace(request, pc={body[0]: {**body[1], "srv": [request.rvi]}})
+    return request if body is None or body[0] != "m2m:ae" or "srv" in body[1] else replace(request, pc={body[0]: {**body[1], "srv": [request.rvi]}})
 
 
 def _lists(request: Request, facts: Facts) -> Request:
