@@ -44,6 +44,11 @@ class Peer(msgspec.Struct, frozen=True):
     internal: bool = False
     waives: Callable[[Waivable], bool] = _nothing
 
+    @property
+    def lenient(self) -> bool:
+        """Whether it may waive anything; asking for this uses nothing."""
+        return self.waives is not _nothing
+
 
 NOBODY = Peer()
 

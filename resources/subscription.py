@@ -36,6 +36,9 @@ _WITH_BLOCKING = frozenset({"rn", "et", "acpi", "daci", "lbl", "cr", "cstn", "nu
 _REFUSALS = (RSC.SUBSCRIPTION_CREATOR_HAS_NO_PRIVILEGE, RSC.ORIGINATOR_HAS_NO_PRIVILEGE, RSC.SUBSCRIPTION_HOST_HAS_NO_PRIVILEGE)
 """How a target says that it does not want to be notified; any other failure means that it has not understood the question."""
 
+_PATIENCE = 2.0
+"""Seconds for targets that need not answer: one that serves a single request at a time may be waiting for the answer to the very CREATE that asks it."""
+
 
 def _authorize(host: Host, reader: Reader, request: Request, parent: Record) -> bool:
     """Whoever subscribes must be allowed to read what it will be told (TS-0004 7.4.8.2.1)."""
@@ -126,7 +129,8 @@ def _verify(host: Host, request: Request, ri: str, targets: list[str]) -> Genera
             raise SubscriptionVerificationInitiationFailed(f"the notification target {target!r} has no point of access")
     if not calls:
         return
-    answers = yield Ask(tuple(calls.values()), host.remaining(request))
+    seconds = host.remaining(request)
+    answers = yield Ask(tuple(calls.values()), min(seconds, _PATIENCE) if request.peer.lenient else seconds)
     for target, told in zip(calls, answers, strict=True):
         if not told.ok and (told.rsc in _REFUSALS or not request.peer.waives(Waivable.VERIFICATION)):
             raise SubscriptionVerificationInitiationFailed(f"the notification target {target!r} answered its verification with {int(told.rsc)}")

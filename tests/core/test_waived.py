@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from cse.codes import Operation
 from cse.codes import ResponseStatusCode as RSC
-from cse.primitives import Peer, Response, Waivable
+from cse.primitives import Ask, Peer, Request, Response, Waivable
 from tests.core.tree import ME, POWER, answering, of, put, world
 from tests.drive import Driven
 
@@ -23,6 +24,9 @@ class Waiving:
     def _waives(self, check: Waivable) -> bool:
         self.asked.append(check)
         return check in self._checks
+
+
+LENIENT = Waiving(*Waivable).peer
 
 
 @pytest.fixture
@@ -93,6 +97,16 @@ def test_a_target_that_nobody_can_ask_is_waived_too_and_the_others_are_asked(cse
     assert [call.request.to for call in cse.asked] == [URL]
     assert waiving.asked == [Waivable.VERIFICATION]
     assert subscribe(cse, Peer(), rn="other", nu=["Cother", URL]).rsc == RSC.SUBSCRIPTION_VERIFICATION_INITIATION_FAILED
+
+
+@pytest.mark.parametrize(("peer", "rqet", "seconds"), [(Peer(), None, 10.0), (LENIENT, None, 2.0), (LENIENT, 500, 0.5), (Peer(), 500, 0.5)])
+def test_who_need_not_answer_is_not_waited_for_long(cse: Driven, peer: Peer, rqet: int | None, seconds: float) -> None:
+    """Its server may serve one request at a time, and be waiting for the answer to this one."""
+    content = {"m2m:sub": {"nu": [URL]}}
+    steps = cse.cse.handle(Request(Operation.CREATE, POWER, ME, "1", "4", 23, content, rqet=rqet, peer=peer))
+    asked = next(effect for effect in steps if isinstance(effect, Ask))
+    steps.close()
+    assert asked.seconds == pytest.approx(seconds)
 
 
 def test_new_targets_of_an_update_are_waived_in_the_same_way(cse: Driven) -> None:

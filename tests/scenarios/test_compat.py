@@ -1,5 +1,6 @@
 """Clients of other platforms on a server with the compatibility profile: over HTTP and CoAP, on every store, and after a restart."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from aiocoap.numbers import OptionNumber  # type: ignore[import-untyped]
 from bindings.serve import Server
 from cse.codes import Operation
 from cse.codes import ResponseStatusCode as RSC
+from cse.primitives import Request, Response
 from tests.scenarios.bed import AE, Client, Receiver, Wire, agree, client, config, content, name, refuse, said, url_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -64,6 +66,22 @@ async def test_a_subscriber_that_does_not_understand_its_verification_is_notifie
     assert refused.rsc == RSC.SUBSCRIPTION_VERIFICATION_INITIATION_FAILED
     assert (await cse.retrieve(f"{place}/other")).rsc == RSC.NOT_FOUND
     receiver.answer = agree
+    await cse.made(place, "cin", {"con": "x"})
+    assert content(await receiver.next())["con"] == "x"
+
+
+async def test_a_subscriber_that_waits_for_its_answer_before_it_answers_is_not_waited_for(cse: Client, receiver: Receiver) -> None:
+    """As a client does that serves one request at a time."""
+    place = await cse.container()
+    created = asyncio.Event()
+
+    async def after(request: Request) -> Response:
+        await created.wait()
+        return agree(request)
+
+    receiver.answer = after
+    await cse.made(place, "sub", {"rn": "sub", "nu": receiver.url, "enc": {"net": 3}}, rqet=300)
+    created.set()
     await cse.made(place, "cin", {"con": "x"})
     assert content(await receiver.next())["con"] == "x"
 
