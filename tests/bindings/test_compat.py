@@ -1,4 +1,4 @@
-"""The compatibility profile: recorded requests of other platforms' clients, on a server that is lenient and on one that is strict."""
+"""The compatibility profile: requests as other platforms' clients send them, on a lenient server and on a strict one."""
 
 import asyncio
 import json
