@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from itertools import count
@@ -18,6 +18,7 @@ from bindings import logs, polling
 from bindings.coap.client import CoapSender
 from bindings.coap.server import Limits
 from bindings.coap.server import serve as serve_coap
+from bindings.compat import Compat, Facts, alias_table, tables_of
 from bindings.config import Config, address, is_loopback
 from bindings.control import PATH, Control
 from bindings.courier import Courier
@@ -93,6 +94,21 @@ def configured_types(config: Config) -> tuple[ResourceType, ...]:
         raise StartError(str(error)) from error
 
 
+def _compat(config: Config, core: CSE) -> Compat:
+    """Make the compatibility profile with what it needs to know of the CSE."""
+    settings = core.settings
+    facts = Facts(
+        cse_id=settings.cse_id,
+        cse_name=settings.cse_name,
+        release=settings.release,
+        tables=tables_of(core.registry.forms),
+        fresh=core.fresh,
+        exists=lambda address: core.resolve(core.reader, address) is not None,
+        aliases=alias_table(config.compat.aliases),
+    )
+    return Compat(config.compat, facts)
+
+
 class Server:
     """A whole CSE in the running event loop: ``async with Server(config) as server``, or ``start`` and ``stop``.
 
@@ -104,6 +120,8 @@ class Server:
         self.http: tuple[str, int] | None = None
         self.coap: tuple[str, int] | None = None
         """Where it listens, with the real ports; None when it does not."""
+        self.leniencies: Mapping[str, int] = {}
+        """How often each leniency of the compatibility profile was used."""
         self._parts = AsyncExitStack()
         self._listeners: list[Listener] = []
         self._deadline = 0.0
@@ -150,6 +168,9 @@ class Server:
         settings = replace(config.settings, authenticated=(*config.settings.authenticated, *credentials.originators))
         core = CSE(store, types, settings, time.time, _fresh(), lambda: driver.busy())
         core.bootstrap()
+        compat = _compat(config, core)
+        self.leniencies = compat.counts
+        parts.callback(compat.tell)
 
         web, constrained = HttpSender(response_limit=config.http.body_limit, connections=config.http.connections), CoapSender()
         parts.push_async_callback(web.close)
@@ -199,11 +220,11 @@ class Server:
         timers = asyncio.create_task(driver.timers())
         parts.push_async_callback(_cancelled, timers)
         parts.push_async_callback(self._deafen)
-        await self._listen(core, driver, credentials, self._control(core, store, driver, courier))
+        await self._listen(core, driver, credentials, self._control(core, store, driver, courier), compat)
         if not config.settings.points_of_access:
             core.settings = replace(core.settings, points_of_access=self.urls)
 
-    async def _listen(self, core: CSE, driver: Driver, credentials: Credentials, control: Control | None) -> None:
+    async def _listen(self, core: CSE, driver: Driver, credentials: Credentials, control: Control | None, compat: Compat) -> None:
         config = self.config
         handler: Handler = logs.logged(driver.submit, time.perf_counter) if config.log.requests else driver.submit
         if config.http.listen:
@@ -221,6 +242,7 @@ class Server:
                     cors=limits.cors_origins,
                     credentials=credentials,
                     extra={PATH: control.answer} if control else None,
+                    lenient=compat.listener(config.compat.http),
                 )
             except OSError as error:
                 raise StartError(f"HTTP cannot listen at {limits.listen}: {_why(error)}") from error
@@ -229,8 +251,9 @@ class Server:
         if config.coap.listen:
             links = f'</{core.settings.cse_name}>;rt="onem2m.cb";ct="50 60"'.encode()
             bounds = Limits(body=config.coap.body_limit, requests=config.coap.requests)
+            lenient = compat.listener(config.compat.coap)
             try:
-                constrained: Listener = await serve_coap(handler, *address(config.coap.listen), limits=bounds, links=links)
+                constrained: Listener = await serve_coap(handler, *address(config.coap.listen), limits=bounds, links=links, lenient=lenient)
             except OSError as error:
                 raise StartError(f"CoAP cannot listen at {config.coap.listen}: {_why(error)}") from error
             self._listeners.append(constrained)

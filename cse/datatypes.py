@@ -19,13 +19,15 @@ class DataType:
     """A named type: ``check(value)`` raises ValueError with the end of a sentence ("must be ..."); ``schema`` is the same as JSON Schema.
 
     The name is that of the standard's tables: ``nonNegInteger``, ``list<ID>``, ``enum:resourceType``, ``complex:setOfAcrs``.
-    In ``schema`` the type ``integer`` means a number written without a fraction. ``members`` are the rows of a complex type.
+    In ``schema`` the type ``integer`` means a number written without a fraction. ``members`` are the rows of a complex type, ``item`` the type of a
+    list's entries.
     """
 
     name: str
     check: Check
     schema: Mapping[str, Any]
     members: "tuple[Member, ...]" = ()
+    item: "DataType | None" = None
 
 
 class Member(NamedTuple):
@@ -224,7 +226,7 @@ def list_of(item: DataType, least: int = 1, most: int | None = None) -> DataType
         schema["minItems"] = least
     if most is not None:
         schema["maxItems"] = most
-    return DataType(f"list<{item.name}>", check, schema)
+    return DataType(f"list<{item.name}>", check, schema, item=item)
 
 
 def structure(name: str, members: Sequence[Member], extra: Mapping[str, Any] | None = None, confirm: Check | None = None) -> DataType:

@@ -4,7 +4,7 @@ The values are msgspec structs: as immutable as frozen dataclasses, and made in 
 """
 
 from collections.abc import Callable, Generator, Mapping
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Any
 
 import msgspec
@@ -15,6 +15,19 @@ Content = Mapping[str, Any]
 """Primitive content: a JSON object with exactly one root member, such as ``{"m2m:cnt": {...}}``."""
 
 
+class Waivable(StrEnum):
+    """Checks that the standard makes and a listener may waive for those it serves."""
+
+    APP_ID = "app-id"
+    """The App-ID of an AE begins with N or R."""
+    VERIFICATION = "verification"
+    """A notification target answers its verification."""
+
+
+def _nothing(check: Waivable) -> bool:
+    return False
+
+
 class Peer(msgspec.Struct, frozen=True):
     """What the transport knows about the sender of a request; never taken from the primitive itself.
 
@@ -22,12 +35,19 @@ class Peer(msgspec.Struct, frozen=True):
     identity: the entity (AE-ID or CSE-ID) that the transport authenticated, None when it authenticated nobody.
     listener: which listener took the request, such as ``http`` or ``coap``.
     internal: True for requests that this CSE makes itself.
+    waives: asked when a check fails, tells whether the request passes nevertheless.
     """
 
     address: str | None = None
     identity: str | None = None
     listener: str = ""
     internal: bool = False
+    waives: Callable[[Waivable], bool] = _nothing
+
+    @property
+    def lenient(self) -> bool:
+        """Whether it may waive anything; asking for this uses nothing."""
+        return self.waives is not _nothing
 
 
 NOBODY = Peer()

@@ -8,6 +8,7 @@ from cse.address import same_entity
 from cse.codes import AccessControlOperation as Right
 from cse.codes import NotificationContentType, Operation, PendingNotification, ResourceTypeID
 from cse.codes import NotificationEventType as Net
+from cse.codes import ResponseStatusCode as RSC
 from cse.datatypes import ANY_URI, BOOLEAN, DURATION, EVENT_CAT, POSITIVE_INT, enum_of, list_of
 from cse.errors import (
     BadRequest,
@@ -16,7 +17,7 @@ from cse.errors import (
     OriginatorHasNoPrivilege,
     SubscriptionVerificationInitiationFailed,
 )
-from cse.primitives import Ask, Call, Effect, Request, Response, Turn
+from cse.primitives import Ask, Call, Effect, Request, Response, Turn, Waivable
 from cse.record import Record
 from cse.schema import Attribute, Change, Event, Host, ResourceType
 from cse.storage.contract import Reader
@@ -31,6 +32,12 @@ _OF_OPERATIONS = (1, 3)
 
 _WITH_BLOCKING = frozenset({"rn", "et", "acpi", "daci", "lbl", "cr", "cstn", "nu", "enc", "nct", "su"})
 """Attributes that a subscription with a blocking update may have (TS-0004 7.4.8.2.1)."""
+
+_REFUSALS = (RSC.SUBSCRIPTION_CREATOR_HAS_NO_PRIVILEGE, RSC.ORIGINATOR_HAS_NO_PRIVILEGE, RSC.SUBSCRIPTION_HOST_HAS_NO_PRIVILEGE)
+"""How a target says that it does not want to be notified; any other failure means that it has not understood the question."""
+
+_PATIENCE = 2.0
+"""Seconds for targets that need not answer: one that serves a single request at a time may be waiting for the answer to the very CREATE that asks it."""
 
 
 def _authorize(host: Host, reader: Reader, request: Request, parent: Record) -> bool:
@@ -113,17 +120,19 @@ def _verify(host: Host, request: Request, ri: str, targets: list[str]) -> Genera
     settings = host.settings
     content = {"m2m:sgn": {"vrq": True, "sur": f"{settings.cse_id}/{ri}", "cr": request.fr}}
     asked = [target for target in dict.fromkeys(targets) if not same_entity(_entity(host, target), request.fr, settings.cse_id, settings.sp_id)]
-    calls = []
+    calls: dict[str, Call] = {}
     for target in asked:
         urls = host.urls(host.reader, target)
-        if not urls:
+        if urls:
+            calls[target] = Call(Request(Operation.NOTIFY, target, settings.cse_id, host.fresh(), settings.release, pc=content), urls)
+        elif not request.peer.waives(Waivable.VERIFICATION):
             raise SubscriptionVerificationInitiationFailed(f"the notification target {target!r} has no point of access")
-        calls.append(Call(Request(Operation.NOTIFY, target, settings.cse_id, host.fresh(), settings.release, pc=content), urls))
     if not calls:
         return
-    answers = yield Ask(tuple(calls), host.remaining(request))
-    for target, told in zip(asked, answers, strict=True):
-        if not told.ok:
+    seconds = host.remaining(request)
+    answers = yield Ask(tuple(calls.values()), min(seconds, _PATIENCE) if request.peer.lenient else seconds)
+    for target, told in zip(calls, answers, strict=True):
+        if not told.ok and (told.rsc in _REFUSALS or not request.peer.waives(Waivable.VERIFICATION)):
             raise SubscriptionVerificationInitiationFailed(f"the notification target {target!r} answered its verification with {int(told.rsc)}")
 
 

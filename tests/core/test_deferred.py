@@ -195,7 +195,7 @@ def test_the_life_of_a_request_and_its_result() -> None:
     """rset, else rp after the execution, else as this CSE keeps results (TS-0004 7.4.12)."""
     cse = world(result_lifetime=100.0)
     now = cse.seconds
-    kept = [({"rset": 5000}, 5), ({"rp": 7000}, 7), ({"oet": LATER, "rp": 7000}, 67), ({}, 100), ({"rqet": 50_000}, 150), ({"rp": timestamp(now + 9)}, 9)]
+    kept: list[tuple[dict[str, Any], int]] = [({"rset": 5000}, 5), ({"rp": 7000}, 7), ({"oet": LATER, "rp": 7000}, 67), ({}, 100), ({"rqet": 50_000}, 150), ({"rp": timestamp(now + 9)}, 9)]
     for more, seconds in kept:
         assert seen(cse, made(cse, SYNCH, **more), ME)["et"] == timestamp(now + seconds), more
     uri = made(cse, SYNCH, rset=5000)
@@ -244,7 +244,8 @@ def test_a_restart_takes_up_what_was_accepted() -> None:
 @pytest.mark.parametrize(("op", "outcome"), [(Operation.RETRIEVE, (1, 2000)), (Operation.CREATE, (2, RSC.TARGET_NOT_REACHABLE))])
 def test_a_restart_repeats_of_what_was_forwarded_only_what_changes_nothing(op: Operation, outcome: tuple[int, int]) -> None:
     cse = world(routes=("/id-mn http://mn",))
-    steps = cse.cse.handle(Request(op, "/id-mn/x", ME, "mine", "4", rt=SYNCH, **({"ty": 4, "pc": CIN} if op == Operation.CREATE else {})))
+    creating = op == Operation.CREATE
+    steps = cse.cse.handle(Request(op, "/id-mn/x", ME, "mine", "4", rt=SYNCH, ty=4 if creating else None, pc=CIN if creating else None))
     next(steps)
     with pytest.raises(StopIteration) as end:
         next(steps)
