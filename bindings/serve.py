@@ -171,7 +171,21 @@ class Server:
         compat = _compat(config, core)
         self.leniencies = compat.counts
         parts.callback(compat.tell)
+        driver, courier, channels = self._engine(core, store)
+        await courier.load()
+        for work in core.resumed():
+            driver.begin(work)
+        timers = asyncio.create_task(driver.timers())
+        parts.push_async_callback(_cancelled, timers)
+        parts.push_async_callback(self._deafen)
+        parts.push_async_callback(channels.close)
+        await self._listen(core, driver, credentials, self._control(core, store, driver, courier), compat)
+        if not config.settings.points_of_access:
+            core.settings = replace(core.settings, points_of_access=self.urls)
 
+    def _engine(self, core: CSE, store: Store) -> tuple[Driver, Courier, polling.Channels]:
+        """Make what runs the core and carries its requests and notifications."""
+        config, parts = self.config, self._parts
         web, constrained = HttpSender(response_limit=config.http.body_limit, connections=config.http.connections), CoapSender()
         parts.push_async_callback(web.close)
         parts.push_async_callback(constrained.close)
@@ -213,16 +227,7 @@ class Server:
         parts.push_async_callback(driver.close)
         parts.push_async_callback(lambda: courier.close(self._left()))
         parts.push_async_callback(lambda: driver.drain(self._left()))
-        parts.push_async_callback(channels.close)
-        await courier.load()
-        for work in core.resumed():
-            driver.begin(work)
-        timers = asyncio.create_task(driver.timers())
-        parts.push_async_callback(_cancelled, timers)
-        parts.push_async_callback(self._deafen)
-        await self._listen(core, driver, credentials, self._control(core, store, driver, courier), compat)
-        if not config.settings.points_of_access:
-            core.settings = replace(core.settings, points_of_access=self.urls)
+        return driver, courier, channels
 
     async def _listen(self, core: CSE, driver: Driver, credentials: Credentials, control: Control | None, compat: Compat) -> None:
         config = self.config

@@ -229,3 +229,17 @@ async def test_what_a_channel_refuses(cse: Client) -> None:
         answer = await cse.send(Operation.NOTIFY, one.pcu, one.stem, pc=pc)
         assert answer.rsc == RSC.BAD_REQUEST, pc
         assert said(answer)
+
+
+async def test_a_poller_does_not_hold_up_the_end_of_the_server(wire: Wire, url: str) -> None:
+    async with Server(config(url)) as server, client(wire, server) as cse:
+        one = await polled(cse)
+        waiting = asyncio.create_task(one.poll(3_600_000))
+        fetching = asyncio.create_task(cse.send(Operation.NOTIFY, f"cse-in/{one.stem}", ADMIN, pc=NOTE))
+        assert (await waiting).rsc == RSC.OK
+        await one.answer((await waiting).pc["m2m:rqp"]["rqi"])
+        await fetching
+        waiting = asyncio.create_task(one.poll(15_000))
+        assert (await cse.seen("cse-in"))["csi"] == "/id-in"
+        await server.stop()
+        assert (await waiting).rsc == RSC.REQUEST_TIMEOUT
