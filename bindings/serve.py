@@ -46,6 +46,8 @@ from resources import (
     mgmt_obj,
     node,
     subscription,
+    time_series,
+    time_series_instance,
 )
 
 if sys.platform != "win32":
@@ -61,6 +63,8 @@ TYPES = (
     group.TYPE,
     flex_container.TYPE,
     flex_container_instance.TYPE,
+    time_series.TYPE,
+    time_series_instance.TYPE,
     node.TYPE,
     mgmt_obj.TYPE,
     mgmt_cmd.TYPE,
