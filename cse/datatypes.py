@@ -81,6 +81,7 @@ def seconds_of(text: str) -> float:
     return whole + float("0." + text[16:]) if len(text) > 16 else whole
 
 
+@lru_cache(maxsize=64)
 def microseconds_of(text: str) -> int:
     """Give the microseconds since the epoch of a timestamp text, exactly. Raises ValueError when it is none."""
     seconds_of(text)

@@ -115,7 +115,9 @@ class Tables:
 
     def generated(self, parent: int, microseconds: int) -> Kept | None:
         """Give the timeSeriesInstance that was generated at a moment."""
-        return self._decoded(self.row(f"SELECT {INSTANCE} FROM instance WHERE parent = ? AND generated = ?", parent, microseconds))
+        # Left to itself the planner takes the primary key and reads all instances of the parent.
+        sql = f"SELECT {INSTANCE} FROM instance INDEXED BY instance_generated WHERE parent = ? AND generated = ?"
+        return self._decoded(self.row(sql, parent, microseconds))
 
     def oldest(self, parent: int, ty: int, after: int, limit: int) -> list[Kept]:
         """Give the oldest instances with a number above ``after``."""

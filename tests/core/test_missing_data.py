@@ -178,7 +178,8 @@ def test_relative_generation_times_are_on_the_raster(cse: Driven) -> None:
 
 @pytest.mark.parametrize("end", ["delete", "push out", "expire"])
 def test_a_point_that_has_come_is_not_missing_when_its_instance_goes(cse: Driven, end: str) -> None:
-    change(cse, **({"mni": 1} if end == "push out" else {"mia": 1} if end == "expire" else {"lbl": []}))
+    limits = {"delete": {}, "push out": {"mni": 1}, "expire": {"mia": 1}}
+    change(cse, lbl=["limited"], **limits[end])
     come(cse, 0, 1, 2)
     if end == "delete":
         for _ in range(3):

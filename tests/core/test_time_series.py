@@ -15,7 +15,7 @@ from tests.core.tree import AE, ME, OTHER, POWER, answering, of, policy, registe
 from tests.drive import TYPES, Driven
 
 SERIES = f"{AE}/series"
-WATCHED = {"pei": 1000, "peid": 100, "mdt": 300, "mdd": True}
+WATCHED: dict[str, Any] = {"pei": 1000, "peid": 100, "mdt": 300, "mdd": True}
 
 
 def make(cse: Driven, to: str = AE, fr: str = ME, **attributes: Any) -> Response:
@@ -157,7 +157,7 @@ def test_a_list_is_no_longer_than_the_cse_keeps(cse: Driven) -> None:
 @pytest.mark.parametrize("name", ["mdt", "mdn", "pei", "peid"])
 @pytest.mark.parametrize("watched", [False, True])
 def test_an_update_of_mdd_goes_with_no_other_setting(cse: Driven, name: str, watched: bool) -> None:
-    before = of(make(cse, **WATCHED | {"mdd": watched}))
+    before = of(make(cse, **{**WATCHED, "mdd": watched}))
     for value in (True, False, None):
         refused(change(cse, mdd=value, **{name: 400}), RSC.BAD_REQUEST, "mdd", name)
     assert seen(cse, SERIES) == before
