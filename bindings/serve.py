@@ -49,6 +49,8 @@ from resources import (
     polling_channel,
     request,
     subscription,
+    time_series,
+    time_series_instance,
 )
 
 if sys.platform != "win32":
@@ -64,6 +66,8 @@ TYPES = (
     group.TYPE,
     flex_container.TYPE,
     flex_container_instance.TYPE,
+    time_series.TYPE,
+    time_series_instance.TYPE,
     node.TYPE,
     mgmt_obj.TYPE,
     mgmt_cmd.TYPE,
