@@ -18,6 +18,7 @@ from cse.errors import (
     BadRequest,
     CSEError,
     NotFound,
+    OriginatorHasNoPrivilege,
     OriginatorNotAuthenticated,
     ReleaseVersionNotSupported,
     RequestTimeout,
@@ -54,7 +55,8 @@ class CSE:
 
     ``handle`` must be driven as cse.primitives.Steps says; ``due`` and ``settle`` are called while the store takes writes. After each of them the caller
     commits, and runs what ``begun`` gives. ``clock`` gives seconds since the epoch, ``fresh`` unique texts, ``busy`` whether there is much to do; they are
-    injected so that tests are deterministic.
+    injected so that tests are deterministic. ``refused`` hears of each request whose originator had no privilege, also one that a group passed on to a member,
+    and the path of the resource that it was about.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class CSE:
         clock: Callable[[], float],
         fresh: Callable[[], str],
         busy: Callable[[], bool] = lambda: False,
+        refused: Callable[[Request, str], None] = lambda request, path: None,
     ) -> None:
         self.registry = Registry(types)
         self.settings = settings
@@ -72,6 +75,7 @@ class CSE:
         self.now = clock
         self.fresh = fresh
         self.busy = busy
+        self._refused = refused
         self.deferred = 0
         self._store = store
         self._checkers: Mapping[ResourceType, Checker] = {kind: compile_table(kind) for kind in self.registry.forms}
@@ -215,12 +219,17 @@ class CSE:
         wanted = f"{self.settings.cse_id} {self.settings.cse_name}"
         if owner is not None and owner != wanted:
             raise StoreRefused(f"the store belongs to the CSE {owner}, not to {wanted}")
+        request = Request(Operation.CREATE, self.settings.cse_name, self.settings.cse_id, peer=_INTERNAL)
+        policies = {"acpi": list(self.settings.base_policies) or None}
         if owner is None:
-            with self.write(Request(Operation.CREATE, self.settings.cse_name, self.settings.cse_id, peer=_INTERNAL)) as change:
+            with self.write(request) as change:
                 change.transaction.remember("cse-id", wanted)
                 names = {"ty": 5, "ri": self.base, "rn": self.settings.cse_name, "pi": "", "ct": change.time, "lt": change.time}
-                attributes = {**names, "cst": self.settings.cse_type, "csi": self.settings.cse_id}
+                attributes = {**names, "cst": self.settings.cse_type, "csi": self.settings.cse_id, **({} if policies["acpi"] is None else policies)}
                 change.transaction.insert(Record(5, self.base, "", self.settings.cse_name, self.settings.cse_name, attributes, self.settings.cse_id))
+        elif (base := self.reader.get(self.base)) is not None and base.attributes.get("acpi") != policies["acpi"]:
+            with self.write(request) as change:
+                change.replace(base.with_attributes({**policies, "lt": change.time}))
         commit(self._store)
         self._batch_due = self._types_due = 0.0
 
@@ -229,7 +238,15 @@ class CSE:
         try:
             return (yield from self._dispatch(request))
         except CSEError as error:
+            if isinstance(error, OriginatorHasNoPrivilege | OriginatorNotAuthenticated):
+                self._refused(request, self._path(request.to))
             return Response(rsc=error.code, rqi=request.rqi, rvi=request.rvi or self.settings.release, pc={"m2m:dbg": str(error)})
+
+    def _path(self, to: str) -> str:
+        """Give the structured path of what an address means here, the address itself when it means nothing."""
+        address = self.parse(to)
+        found = self._locate((address.stem,) if not address.local and address.stem else address.segments)
+        return to if found is None else "/".join((found.record.path, *([found.virtual] if found.virtual else ()), *found.rest))
 
     def _dispatch(self, request: Request) -> Steps:
         self._check(request)
