@@ -75,6 +75,10 @@ _SYSTEM: Mapping[str, Mapping[str, May]] = {
 """What the parts of the head-end may read; they are the metering system itself, and in no column."""
 
 
+_NOTICED = ("events/error", "events/security")
+"""Where the watcher records what only the head-end can notice: an answer not acknowledged, an access refused by the CSE."""
+
+
 @dataclass(frozen=True, slots=True)
 class Premise:
     """Who belongs to a meter. grants: what the matrix leaves to be granted, by actor: containers of readings, and ``read`` for commands to read.
@@ -131,12 +135,13 @@ def meter_policies(meter: str, premise: Premise) -> Iterator[tuple[str, Sequence
     """Give name and rules of every policy of a meter: one for each container with a subject of its own, two for each command class."""
     own = allow([ae_id(f"mtr-{meter}")], ALL)
     everybody = sorted({aei for column in COLUMNS for aei in _ids(column, premise)} | {ae_id(name) for name in HEAD_END})
-    yield policy(meter, "ae"), [own, allow([ae_id("sm-watch")], May.NOTIFY | READ), allow(everybody, READ), *_device_notice(premise)]
+    yield policy(meter, "ae"), [own, allow(everybody, READ)]
     for row in MATRIX:
         for place in row.places:
             rules = [own, *reading([*_holders(row, "R", place, premise), *_system(place)])]
             rules += [allow(found, May.CREATE, children=[Ty.CONTENT_INSTANCE]) for found in [_holders(row, "C", place, premise)] if found and place == "attest"]
             rules += [allow(found, READ | May.UPDATE) for found in [_holders(row, "W", place, premise)] if found]
+            rules += [allow([ae_id("sm-watch")], May.CREATE, children=[Ty.CONTENT_INSTANCE])] if place in _NOTICED else []
             yield policy(meter, place), [*rules, *_display_reads(place, premise)]
         for kind in row.classes:
             issuers = [*_holders(row, "C", kind, premise), *([ae_id("sm-collect")] if kind == "read" else [])]
@@ -151,10 +156,6 @@ _SHOWN = frozenset({"live", "payment", "tariff", "outage", "supply"})
 
 def _display_reads(place: str, premise: Premise) -> list[Mapping[str, Any]]:
     return reading([ae_id(f"ihd-{premise.name}")]) if place in _SHOWN else []
-
-
-def _device_notice(premise: Premise) -> list[Mapping[str, Any]]:
-    return [allow([ae_id(f"dev-{premise.name}-*"), ae_id(f"gen-{premise.name}-*")], READ | May.NOTIFY)]
 
 
 def policy(meter: str, place: str) -> str:
@@ -188,7 +189,7 @@ def base_rules() -> Sequence[Mapping[str, Any]]:
     """Give the rules of the CSEBase: those of the system may look at it, asset may subscribe to new entities (section 12)."""
     known = [ae_id(name) for name in (*ORGANISATIONS, *HEAD_END, "sm-test")]
     patterns = [ae_id(f"{kind}-*") for kind in ("mtr", "ihd", "dev", "gen", "consumer", "rdr")]
-    return [allow([*known, *patterns], READ), allow([ae_id("asset")], May.CREATE, children=[Ty.SUBSCRIPTION])]
+    return [allow([*known, *patterns], READ), allow([ae_id("asset"), ae_id("sm-watch")], May.CREATE, children=[Ty.SUBSCRIPTION])]
 
 
 def group_rules() -> Sequence[Mapping[str, Any]]:

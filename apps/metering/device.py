@@ -27,7 +27,7 @@ class Setup:
 
 
 class Core(Protocol):
-    """An entity without sockets and clocks. All calls are synchronous but ``set_up``.
+    """An entity without sockets and clocks. All calls are synchronous but ``set_up`` and ``work``.
 
     ``receive`` takes a notification before it is acknowledged; ``rest`` is the path behind the entity's URL. ``due`` does what is due and gives the time of the
     next call, None for none.
@@ -42,6 +42,10 @@ class Core(Protocol):
 
     def start(self) -> None:
         """Begin, once what ``set_up`` makes is there."""
+        ...
+
+    async def work(self, setup: Setup) -> None:
+        """Do what needs the client beside the outbox, as long as it is on; most have nothing."""
         ...
 
     def receive(self, rest: str, notification: Notification) -> None:
@@ -156,10 +160,12 @@ class Device:
             inbox = self._post.coap if self._coap else self._post.http
             core.outbox.wake = self._mail.set
             self._post.open(self.name, self._received)
-            await self._set_up(core, Setup(client, f"{inbox.url}/{self.name}"))
+            setup = Setup(client, f"{inbox.url}/{self.name}")
+            await self._set_up(core, setup)
             core.start()
             self.ready.set()
             async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(core.work(setup))
                 tasks.create_task(self._time(core))
                 tasks.create_task(self._write(core.outbox, client))
 

@@ -11,7 +11,7 @@ from apps.metering.memory import Kept
 from cse.codes import Operation
 from cse.errors import Conflict, NotFound
 
-_DOCUMENT = "application/json:0"
+DOCUMENT = "application/json:0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +54,11 @@ class Outbox:
 
     def put(self, container: str, content: Mapping[str, Any], *, tag: str = "", **attributes: Any) -> None:
         """Write a content instance."""
-        self._add(Operation.CREATE, container, ResourceTypeID.CONTENT_INSTANCE, "m2m:cin", {"con": _text(content), "cnf": _DOCUMENT, **attributes}, tag)
+        self._add(Operation.CREATE, container, ResourceTypeID.CONTENT_INSTANCE, "m2m:cin", {"con": document(content), "cnf": DOCUMENT, **attributes}, tag)
 
     def point(self, series: str, moment: str, content: Mapping[str, Any], *, tag: str = "") -> None:
         """Write a point of a time series with the time at which it was generated."""
-        self._add(Operation.CREATE, series, ResourceTypeID.TIME_SERIES_INSTANCE, "m2m:tsi", {"dgt": moment, "con": _text(content)}, tag)
+        self._add(Operation.CREATE, series, ResourceTypeID.TIME_SERIES_INSTANCE, "m2m:tsi", {"dgt": moment, "con": document(content)}, tag)
 
     def update(self, target: str, root: str, attributes: Mapping[str, Any], *, tag: str = "") -> None:
         """Change attributes of a resource."""
@@ -145,5 +145,6 @@ class Outbox:
             pass
 
 
-def _text(content: Mapping[str, Any]) -> str:
+def document(content: Mapping[str, Any]) -> str:
+    """Give the text of a JSON object as it stands in contents."""
     return json.dumps(content, separators=(",", ":"), ensure_ascii=False)

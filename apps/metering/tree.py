@@ -13,6 +13,8 @@ from cse.errors import Conflict
 CREATED_BY: Mapping[str, Any] = {"om": [{"ops": int(AccessControlOperation.CREATE)}]}
 """Notify of each CREATE, and of who has made it (TS-0001 9.6.8, operationMonitor): an issuer is believed when the CSE says the same."""
 
+CREATED_BY_WATCH: Mapping[str, Any] = {"om": [{"ops": int(AccessControlOperation.CREATE), "or": "Csm-watch"}]}
+
 SMALL, LARGE = 1_000, 10_000
 """Instances kept in containers of states and in those of commands, readings and events."""
 
@@ -185,9 +187,11 @@ async def listen(client: Client, meter: Identity, url: str) -> None:
     """Have commands and the consumer's actions notified to a URL; commands with the originator that the CSE has seen (operation monitoring)."""
     base = client.base
     for kind in meter.classes:
-        await client.subscribe(f"{base}/{meter.ae}/cmd/{kind}/in", f"{url}", enc=CREATED_BY, name=f"sub-{meter.ae}", pn=2)
+        await client.subscribe(f"{base}/{meter.ae}/cmd/{kind}/in", f"{url}/cmd/{kind}", enc=CREATED_BY, name=f"sub-{meter.ae}", pn=2)
+    for name in ("error", "security"):
+        await client.subscribe(f"{base}/{meter.ae}/events/{name}", f"{url}/events/{name}", enc=CREATED_BY_WATCH, name=f"sub-{meter.ae}", pn=2)
     for place in ("actions", "screen"):
-        await client.subscribe(f"{base}/{meter.display}/{place}", url, name=f"sub-{meter.ae}", pn=2)
+        await client.subscribe(f"{base}/{meter.display}/{place}", f"{url}/{place}", name=f"sub-{meter.ae}", pn=2)
 
 
 async def provision(admin: Client, meter: Identity, premise: access.Premise) -> None:

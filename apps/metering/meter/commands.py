@@ -81,6 +81,12 @@ class Commands:
                 self._status(command, State.EXECUTED, result=_seen(command, name.partition(":")[2]))
         return bool(waiting)
 
+    def banner(self, identifier: str) -> bool:
+        """Tell whether failures of a command are shown to the consumer."""
+        kind = self._body.kept.get("kind", identifier)
+        handler = self._handlers.get((kind[0], kind[1])) if kind else None
+        return handler is not None and handler.banner
+
     def due(self, now: float) -> float | None:
         """Do what is due, and give the time when this is to be called again."""
         for command in [found for found in self._active.values() if found.wake is not None and found.wake <= now]:
@@ -118,6 +124,7 @@ class Commands:
             self._refuse(command, wrong)
             return
         start = _time(command.envelope.get("notBefore"))
+        body.kept.put("kind", command.id, [command.kind, command.type])
         command = self._keep(replace(self._status(command, State.VALIDATED), step="start", wake=start))
         if start is None or start <= now:
             self._start(command)

@@ -28,6 +28,9 @@ class Meter:
         await tree.grow(setup.client, self.body.identity, [setup.url])
         await tree.listen(setup.client, self.body.identity, setup.url)
 
+    async def work(self, setup: Setup) -> None:
+        """Need nothing more."""
+
     def start(self) -> None:
         """Begin to measure: facts of the start go out, timetables begin anew."""
         body = self.body
@@ -52,7 +55,7 @@ class Meter:
         self._read("startup")
 
     def receive(self, rest: str, notification: Notification) -> None:
-        """Take what the CSE tells: a command (``cmd/<class>``), the consumer's ``actions``, the ``screen``, or a notice of the head-end."""
+        """Take what the CSE tells: a command (``cmd/<class>``), the consumer's ``actions``, the ``screen``, what a device or the head-end did."""
         body, about = self.body, notification.resource
         if about is None:
             return
@@ -74,16 +77,13 @@ class Meter:
                 self.commands.shown([str(item.get("msgId")) for item in items if isinstance(item, Mapping)] if isinstance(items, list) else [])
             case _ if rest.startswith("device/"):
                 self.body.occasion(rest)
-            case _:
-                self._told(content)
+            case _ if rest.startswith("events/"):
+                self._noticed(content)
 
-    def _told(self, content: Mapping[str, Any]) -> None:
-        """Record what the head-end has noticed about this meter: a refused access, an answer that nobody has acknowledged."""
-        if "event" in content:
-            told = content.get("told", ())
-            self.body.events.record(str(content["event"]), str(content.get("detail", "")), command=str(content.get("cmdId", "")), told=told)
-        if content.get("banner"):
-            self.body.notices.banner(str(content.get("event", "notice")), str(content.get("detail", "")))
+    def _noticed(self, event: Mapping[str, Any]) -> None:
+        """Remember an event that the head-end has recorded about this meter: a refused access, an answer that nobody has acknowledged."""
+        if self.body.events.adopt(event) and self.commands.banner(str(event.get("cmdId", ""))):
+            self.body.notices.banner(str(event.get("type")), str(event.get("detail", "")))
 
     def due(self, now: float) -> float | None:
         """Do what is due, and give the time when this is to be called again."""

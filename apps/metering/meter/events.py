@@ -1,7 +1,7 @@
 """What a meter records of errors, interference, malfunction and state, and who is told of it (sections 6 and 7)."""
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from apps.metering.memory import Kept
@@ -45,6 +45,17 @@ class Events:
                 self.alert(name, "error", f"{kind}: {detail}", command=command, event=identifier)
         return identifier
 
+    def adopt(self, event: Mapping[str, Any]) -> bool:
+        """Remember an event that the head-end has written already; whether it is new."""
+        kind, identifier = CONTAINER_OF.get(str(event.get("type"))), str(event.get("evtId", ""))
+        if kind is None or not identifier or self._kept.get("adopted", identifier) is not None:
+            return False
+        self._kept.put("adopted", identifier, True)
+        self._kept.put("event", f"{self._kept.number('event'):012}", {**event, "kind": kind})
+        if kind == "security":
+            self._log(dict(event))
+        return True
+
     def alert(self, name: str, kind: str, detail: str, *, command: str = "", event: str = "") -> None:
         """Put an alert into the container of an organisation, where it stays until that is reached again."""
         number = self._kept.number("alert")
@@ -59,7 +70,7 @@ class Events:
 
     def _log(self, event: dict[str, Any]) -> None:
         """Put an event into the node's log of interference, the newest last."""
-        log = [*self._kept.get("log", "security", []), {name: event[name] for name in ("evtId", "type", "ts", "severity")}][-_LOGGED:]
+        log = [*self._kept.get("log", "security", []), {name: event.get(name) for name in ("evtId", "type", "ts", "severity")}][-_LOGGED:]
         self._kept.put("log", "security", log)
         target = f"{self._base}/nod-{self._identity.name}/eventLog"
         self._outbox.update(target, "m2m:evl", {"lgd": json.dumps(log, separators=(",", ":")), "lgst": 1})
