@@ -1,5 +1,6 @@
 """What the small entities have in common: resources of their own, subscriptions, and notices that are made of JSON."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -10,20 +11,27 @@ from apps.metering.device import Setup
 from apps.metering.memory import Kept
 from apps.metering.outbox import Item, Outbox
 from apps.metering.vocabulary import stamp
-from cse.errors import NotFound, OriginatorHasNoPrivilege
+from cse.errors import NotFound, ReceiverError
+
+Watched = tuple[str, str, Mapping[str, Any]]
+"""Address, path behind the entity's URL, attributes of the subscription."""
+
+_AGAIN = 0.5
+"""Seconds until it is looked again for what is not there yet."""
 
 
 class Entity:
     """A core (apps.metering.device.Core) that stands on its own: subclasses say what they are, what they own, what they hear.
 
     own: containers and flexContainers below the AE as (name, type, root, attributes, policy). watched: (address, path of the URL, attributes of the
-    subscription); what does not exist yet, or may not be read yet, is left out and subscribed to at the next start.
+    subscription); what does not exist yet is subscribed to as soon as it does.
     """
 
     app = "Nsm.entity"
 
     def __init__(self, name: str, kept: Kept, now: Callable[[], float], base: str = "cse-in") -> None:
         self.name, self.kept, self.now, self.base = name, kept, now, base
+        self._later: Sequence[Watched] = ()
         self.outbox = Outbox(kept, sent=self._sent, held=lambda item, tried: None, cut=self._cut)
 
     def _sent(self, item: Item) -> None:
@@ -46,7 +54,7 @@ class Entity:
         return ()
 
     @property
-    def watched(self) -> Sequence[tuple[str, str, Mapping[str, Any]]]:
+    def watched(self) -> Sequence[Watched]:
         """What is subscribed to."""
         return ()
 
@@ -58,12 +66,24 @@ class Entity:
             await client.update(ae.address, {"poa": [setup.url], "rr": True}, root="m2m:ae")
         for name, ty, root, attributes, policy in self.own:
             await client.ensure(f"{self.base}/{self.name}", ty, name, {**attributes, "acpi": [f"{self.base}/{policy}"]}, root=root)
-        for address, path, attributes in self.watched:
-            with suppress(NotFound, OriginatorHasNoPrivilege):
-                await client.subscribe(address, f"{setup.url}/{path}", name=f"sub-{self.name}", pn=2, **attributes)
+        self._later = await self._subscribe(setup, self.watched)
 
     async def work(self, setup: Setup) -> None:
-        """Need nothing more."""
+        """Subscribe to what was not there yet, as soon as it is."""
+        while self._later:
+            await asyncio.sleep(_AGAIN)
+            with suppress(ReceiverError):
+                self._later = await self._subscribe(setup, self._later)
+
+    async def _subscribe(self, setup: Setup, wanted: Sequence[Watched]) -> Sequence[Watched]:
+        """Subscribe, and give what does not exist yet."""
+        missing = []
+        for address, path, attributes in wanted:
+            try:
+                await setup.client.subscribe(address, f"{setup.url}/{path}", name=f"sub-{self.name}", pn=2, **attributes)
+            except NotFound:
+                missing.append((address, path, attributes))
+        return missing
 
     def start(self) -> None:
         """Begin."""

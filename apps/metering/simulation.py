@@ -1,7 +1,7 @@
 """Control of the simulation (section 10): switches devices, cuts links, changes what is sensed, puts faults on; only where the world was started for it."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from apps.client import Notification
@@ -27,10 +27,10 @@ class Simulation(Entity):
     app = "Nsm.test"
 
     def __init__(
-        self, devices: Mapping[str, Device], kept: Kept, now: Callable[[], float], later: Callable[[Awaitable[None]], None], base: str = "cse-in"
+        self, devices: Mapping[str, Device], kept: Kept, now: Callable[[], float], later: Callable[[Coroutine[Any, Any, None]], object], base: str = "cse-in"
     ) -> None:
         super().__init__("sm-test", kept, now, base)
-        self._devices, self._later = devices, later
+        self._devices, self._start = devices, later
 
     @property
     def own(self) -> Sequence[tuple[str, int, str, Mapping[str, Any], str]]:
@@ -63,7 +63,7 @@ class Simulation(Entity):
             case "powerOn", _:
                 device.power_on()
             case "powerOff", _:
-                self._later(device.power_off())
+                self._start(device.power_off())
             case (("linkDown" | "linkUp"), _):
                 device.link(do == "linkUp")
             case (("loseSupply" | "restoreSupply"), Meter() as meter):

@@ -10,10 +10,10 @@ from apps.metering import access
 from apps.metering.vocabulary import CLASSES, TIMERS
 from cse.errors import Conflict
 
-CREATED_BY: Mapping[str, Any] = {"om": [{"ops": int(AccessControlOperation.CREATE)}]}
+CREATED_BY: Mapping[str, Any] = {"om": [{"ops": int(AccessControlOperation.CREATE)}], "chty": [int(Ty.CONTENT_INSTANCE)]}
 """Notify of each CREATE, and of who has made it (TS-0001 9.6.8, operationMonitor): an issuer is believed when the CSE says the same."""
 
-CREATED_BY_WATCH: Mapping[str, Any] = {"om": [{"ops": int(AccessControlOperation.CREATE), "or": "Csm-watch"}]}
+CREATED_BY_WATCH: Mapping[str, Any] = {"om": [{"ops": int(AccessControlOperation.CREATE), "or": "Csm-watch"}], "chty": [4]}
 
 SMALL, LARGE = 1_000, 10_000
 """Instances kept in containers of states and in those of commands, readings and events."""

@@ -42,6 +42,7 @@ class Watch(Entity):
 
     async def work(self, setup: Setup) -> None:
         """Find the meters, and subscribe to each as soon as its tree is there."""
+        await super().work(setup)
         adopted: set[str] = set()
         while True:
             self._new.clear()
