@@ -26,6 +26,10 @@ class Setup:
     url: str
 
 
+class Broken(Exception):
+    """An entity has made a mistake while it took something."""
+
+
 class Core(Protocol):
     """An entity without sockets and clocks. All calls are synchronous but ``set_up`` and ``work``.
 
@@ -102,6 +106,7 @@ class Device:
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._mail = asyncio.Event()
+        self._broken = asyncio.Event()
 
     @property
     def on(self) -> bool:
@@ -163,9 +168,11 @@ class Device:
             setup = Setup(client, f"{inbox.url}/{self.name}")
             await self._set_up(core, setup)
             core.start()
+            self._broken.clear()
             self.ready.set()
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(core.work(setup))
+                tasks.create_task(self._mend())
                 tasks.create_task(self._time(core))
                 tasks.create_task(self._write(core.outbox, client))
 
@@ -184,8 +191,19 @@ class Device:
     def _received(self, rest: str, notification: Notification) -> None:
         if self.core is None or not self.linked:
             raise TargetNotReachable(f"{self.name} is cut off")
-        self.core.receive(rest, notification)
+        try:
+            self.core.receive(rest, notification)
+        except CSEError:
+            raise
+        except Exception:
+            # what it holds in hand may differ from what it remembers: it is made anew from its memory, and told again
+            self._broken.set()
+            raise
         self._wake.set()
+
+    async def _mend(self) -> None:
+        await self._broken.wait()
+        raise Broken(f"{self.name} could not take a notification")
 
     async def _time(self, core: Core) -> None:
         while True:

@@ -37,7 +37,7 @@ class Entity:
     def _sent(self, item: Item) -> None:
         """Hear that a tagged item is written."""
 
-    def _cut(self, item: Item | None) -> bool:
+    def _cut(self, item: Item, new: bool) -> bool:
         return False
 
     def place(self, path: str) -> str:

@@ -33,12 +33,12 @@ class Item:
 class Outbox:
     """The requests of one device that are not yet acknowledged.
 
-    ``cut`` tells whether the device can write now (faults of the simulation); it is given an item that is new. ``sent`` and ``held`` hear of tagged
+    ``cut`` tells whether an item cannot be written now (faults of the simulation); the flag is whether it is new. ``sent`` and ``held`` hear of tagged
     items: that one was acknowledged, and that one could not go out at once, which is told a single time; the flag is whether it was tried, so that nobody can
     say whether it has arrived.
     """
 
-    def __init__(self, kept: Kept, *, sent: Callable[[Item], None], held: Callable[[Item, bool], None], cut: Callable[[Item | None], bool]) -> None:
+    def __init__(self, kept: Kept, *, sent: Callable[[Item], None], held: Callable[[Item, bool], None], cut: Callable[[Item, bool], bool]) -> None:
         self._kept = kept
         self._sent, self._held, self._cut = sent, held, cut
         self._epoch = kept.epoch()
@@ -72,6 +72,11 @@ class Outbox:
         """Delete a resource; one that is not there is as good."""
         self._add(Operation.DELETE, target, None, "", None, tag)
 
+    @property
+    def newest(self) -> int:
+        """The number of the newest item there ever was."""
+        return int(self._kept.get("count", "outbox", 0))
+
     def withdraw(self, tag: str) -> bool:
         """Take back items that are not sent yet; whether there was one."""
         found = [item for item in self._waiting if item.tag == tag]
@@ -83,7 +88,7 @@ class Outbox:
         item = Item(self._kept.number("outbox"), int(op), target, None if ty is None else int(ty), root, attributes, tag)
         self._kept.put("outbox", f"{item.number:012}", asdict(item))
         self._waiting.append(item)
-        if self._cut(item) or not self.linked:
+        if not self.linked or self._cut(item, True):
             self._unsaid.append(item)
         self.wake()
 
@@ -96,7 +101,7 @@ class Outbox:
 
     def head(self) -> Item | None:
         """Give what is to be sent next, None when there is nothing or nothing can be sent now."""
-        return self._waiting[0] if self._waiting and self.linked and not self._cut(None) else None
+        return self._waiting[0] if self._waiting and self.linked and not self._cut(self._waiting[0], False) else None
 
     async def send(self, client: Client, item: Item) -> None:
         """Send an item. What an earlier attempt has done already is done: each new resource has a name of its own. Raises CSEError."""

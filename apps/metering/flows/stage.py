@@ -164,13 +164,16 @@ class Stage:
         async def look() -> Mapping[str, Any] | None:
             return next((one for one in await self.instances(actor, path, since) if want(one)), None)
 
-        return await self._until(look, f"{what} in {path}")
+        found: Mapping[str, Any] = await self._until(look, f"{what} in {path}")
+        return found
 
     async def _until(self, look: Callable[[], Any], what: str) -> Any:
         try:
             async with asyncio.timeout(PATIENCE):
-                while (found := await look()) is None:
+                found = await look()
+                while found is None:
                     await asyncio.sleep(GLANCE)
+                    found = await look()
                 return found
         except TimeoutError:
             raise Unobserved(f"{what} was not seen within {PATIENCE:g} seconds") from None

@@ -1,12 +1,14 @@
 """Display messages."""
 
+from typing import Any
+
 from apps.metering.flows.stage import Order, Stage
 from apps.metering.vocabulary import State
 
 TEXT = {"title": "Meter reading day", "text": "Do you want a paper bill from now on?", "lang": "en"}
 
 
-async def _shown(stage: Stage, actor: str, **more: object) -> tuple[Order, str]:
+async def _shown(stage: Stage, actor: str, **more: Any) -> tuple[Order, str]:
     """Play the first three steps and give the command and its msgId."""
     order = await stage.command(actor, "message", "show", {"answers": ["accept", "decline"]}, consent="required", message=TEXT, **more)
     stage.step("UC14-P1", f"{actor}: {order.id}")

@@ -27,7 +27,7 @@ class Body:
 
     def __init__(self, identity: Identity, kept: Kept, now: Callable[[], float], premise: Premise, base: str = "cse-in") -> None:
         self.identity, self.kept, self.base = identity, kept, base
-        self.faults = Faults(now)
+        self.faults = Faults(now, lambda: self.outbox.newest)
         self.plant = Plant(identity, kept, premise)
         self.now = now
         self.outbox = Outbox(kept, sent=self._sent, held=self._held, cut=self._cut)
@@ -37,6 +37,7 @@ class Body:
         self.notices = Notices(identity, kept, self.outbox, self.ts, base)
         self.jobs = Jobs(kept)
         self.occasion: Callable[[str], None] = lambda name: None
+        self._happened: list[str] = []
 
     def clock(self) -> float:
         """Give the time by the meter's own clock, which may be wrong; deadlines do not go by it."""
@@ -54,11 +55,25 @@ class Body:
         """Give the address of a management object of the meter's node."""
         return f"{self.base}/nod-{self.identity.name}/{name}"
 
-    def _cut(self, item: Item | None) -> bool:
-        """Tell whether nothing can be written: the meter is silent or sending fails, of which a reading or a final status counts as a use."""
-        if item is not None and item.tag.startswith(("reading:", "final:")) and self.faults.use("send"):
+    def happened(self, name: str) -> None:
+        """Let an occasion be heard of at the end of this turn, after the statuses of what brought it about."""
+        self._happened.append(name)
+
+    def tell(self) -> None:
+        """End a turn: tell of what happened in it, and of what could not be sent at once."""
+        while self._happened:
+            self.occasion(self._happened.pop(0))
+        self.outbox.tell()
+
+    def _cut(self, item: Item, new: bool) -> bool:
+        """Tell whether an item cannot be written: the meter is silent or sending fails since before it. A reading or a final status counts as a use of that."""
+        if self.faults.active("silence") and item.number > self.faults.mark("silence"):
             return True
-        return self.faults.active("send") or self.faults.active("silence")
+        if not self.faults.active("send") or item.number <= self.faults.mark("send"):
+            return False
+        if new and item.tag.startswith(("reading:", "final:")):
+            self.faults.use("send")
+        return True
 
     def _sent(self, item: Item) -> None:
         self.occasion(f"delivered:{item.tag}")

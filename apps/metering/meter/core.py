@@ -46,7 +46,7 @@ class Meter:
             body.jobs.set("point", body.readings.next(now))
             body.jobs.set("report", body.readings.next_report(now))
             body.plant.keep()
-            body.outbox.tell()
+            body.tell()
 
     def _startup(self, first: bool) -> None:
         body, identity = self.body, self.body.identity
@@ -65,7 +65,7 @@ class Meter:
                 self.commands.arrive(rest.removeprefix("cmd/"), about.get("con"), creator.rpartition("/")[2], about.ri)
             else:
                 self._heard(rest, _content(about))
-            body.outbox.tell()
+            body.tell()
 
     def _heard(self, rest: str, content: Mapping[str, Any]) -> None:
         match rest:
@@ -76,7 +76,7 @@ class Meter:
                 items = content.get("items")
                 self.commands.shown([str(item.get("msgId")) for item in items if isinstance(item, Mapping)] if isinstance(items, list) else [])
             case _ if rest.startswith("device/"):
-                self.body.occasion(rest)
+                self.body.happened(rest)
             case _ if rest.startswith("events/"):
                 self._noticed(content)
 
@@ -94,7 +94,7 @@ class Meter:
             for name, value in body.jobs.take(now):
                 self._jobs[name.partition(":")[0]](body, {"name": name, "now": now, **value})
             following = self.commands.due(now)
-            body.outbox.tell()
+            body.tell()
         moments = [moment for moment in (following, body.jobs.following(), body.faults.ends()) if moment is not None]
         return min(moments, default=None)
 

@@ -51,7 +51,7 @@ def _release(meter: Body, command: Command) -> Outcome:
 def _acted(meter: Body, command: Command) -> None:
     """Let a payment notice that the consumer has read be answered by this."""
     if command.issuer == f"Cconsumer-{meter.identity.premise}":
-        meter.occasion("consumer:credit")
+        meter.happened("consumer:credit")
 
 
 HANDLERS = {"addCredit": Handler(_add, check=_check), "releaseEmergencyCredit": Handler(_release, check=_check)}
