@@ -4,13 +4,15 @@ from collections.abc import Mapping
 
 from apps.metering.meter.body import Body
 from apps.metering.meter.handler import Handler, Job
-from apps.metering.meter.handlers import config, credit, message, payment, read, supply
+from apps.metering.meter.handlers import config, credit, log, message, outage, payment, read, supply
 
 _CLASSES = {
     "read": read.HANDLERS,
     "config": config.HANDLERS,
     "payment": payment.HANDLERS,
     "credit": credit.HANDLERS,
+    "outage": outage.HANDLERS,
+    "log": log.HANDLERS,
     "supply": supply.HANDLERS,
     "message": message.HANDLERS,
 }
