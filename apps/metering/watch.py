@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from heapq import heappop, heappush
 from typing import Any
 
 from apps.client import Notification
@@ -19,6 +21,9 @@ from cse.errors import CSEError
 _AGAIN = 0.5
 """Seconds until a meter whose tree is not complete yet is looked at again."""
 
+_TOGETHER = 8
+"""Meters that are subscribed to at the same time."""
+
 
 class Watch(Entity):
     """The watcher. It remembers what it waits for, so that its own restart loses nothing; what it missed meanwhile the CSE tells it then.
@@ -32,7 +37,11 @@ class Watch(Entity):
         super().__init__("sm-watch", kept, now, base)
         self._premises = premises or {}
         self._waiting: dict[str, dict[str, Any]] = dict(kept.all("waiting"))
+        self._times = sorted((wish["at"], key) for key, wish in self._waiting.items())
+        """A heap of the times at which to look at what waits; one that was put off is found there twice."""
         self._new = asyncio.Event()
+        self.adopted: set[str] = set()
+        """The meters that are watched: all subscriptions to them are there."""
 
     @property
     def watched(self) -> Sequence[tuple[str, str, Mapping[str, Any]]]:
@@ -43,20 +52,25 @@ class Watch(Entity):
     async def work(self, setup: Setup) -> None:
         """Find the meters, and subscribe to each as soon as its tree is there."""
         await super().work(setup)
-        adopted: set[str] = set()
+        self.adopted.clear()
+        adopted = self.adopted
         while True:
             self._new.clear()
             found = await setup.client.discover(labels=["meter"], types=[Ty.AE], lvl=1)
             pending = [name for address in found if (name := address.rpartition("/")[2].removeprefix("mtr-")) not in adopted]
-            for meter in pending:
-                try:
-                    await self._adopt(setup, meter)
-                except CSEError:
-                    continue
-                adopted.add(meter)
+            room = asyncio.Semaphore(_TOGETHER)
+            async with asyncio.TaskGroup() as tasks:
+                for meter in pending:
+                    tasks.create_task(self._try_to_adopt(setup, meter, room))
             if adopted.issuperset(pending):
                 await self._new.wait()
             await asyncio.sleep(_AGAIN)
+
+    async def _try_to_adopt(self, setup: Setup, meter: str, room: asyncio.Semaphore) -> None:
+        async with room:
+            with suppress(CSEError):
+                await self._adopt(setup, meter)
+                self.adopted.add(meter)
 
     async def _adopt(self, setup: Setup, meter: str) -> None:
         client, top = setup.client, f"{self.base}/mtr-{meter}"
@@ -156,8 +170,10 @@ class Watch(Entity):
 
     def tick(self, now: float) -> float | None:
         """Alert who has waited long enough."""
-        for key in [key for key, wish in self._waiting.items() if wish["at"] <= now]:
-            wish = self._waiting[key]
+        while self._times and self._times[0][0] <= now:
+            at, key = heappop(self._times)
+            if (wish := self._waiting.get(key, {})).get("at") != at:
+                continue
             self._done(key)
             match key.partition("\n")[0]:
                 case "confirm":
@@ -167,7 +183,7 @@ class Watch(Entity):
                     self._unacknowledged(wish)
                 case "report":
                     self._missing(wish["meter"], "the scheduled register reading has not come")
-        return min((wish["at"] for wish in self._waiting.values()), default=None)
+        return self._times[0][0] if self._times else None
 
     def _unacknowledged(self, wish: Mapping[str, Any]) -> None:
         detail = f"{wish['issuer']} has not acknowledged the outcome of {wish['id']}"
@@ -199,6 +215,7 @@ class Watch(Entity):
 
     def _wait(self, key: str, at: float, wish: Mapping[str, Any]) -> None:
         self._waiting[key] = {**wish, "at": at}
+        heappush(self._times, (at, key))
         self.kept.put("waiting", key, self._waiting[key])
 
     def _done(self, key: str) -> None:
