@@ -26,6 +26,12 @@ UNDER_WAY = 128
 LEAK = 0.1
 """Share by which memory may grow in the second half of a play."""
 
+NEARLY = 0.95
+"""Share of a period after which the next one is nearly due."""
+
+GRACE = 1.0
+"""Seconds in which requests under way end."""
+
 LOOKING = 16
 """Premises that are looked at at the same time."""
 
@@ -64,6 +70,12 @@ class Fleet(World):
     def over_coap(self, meter: Identity) -> bool:
         """Tell whether a meter talks CoAP."""
         return self.devices[meter.ae].coap
+
+    async def hush(self) -> None:
+        """Let nobody write any more, and what is under way end."""
+        for device in self.devices.values():
+            device.link(False)
+        await self.plan.clock.wait(GRACE)
 
     @property
     def standing(self) -> int:
@@ -144,19 +156,22 @@ class Play:
         """Let the periods pass, command in the meantime, then look at what the CSE has."""
         now = self.world.plan.clock.now
         self.begin = (now() // self.period + 1) * self.period
-        await self.world.plan.clock.wait(self.begin + self.period - now())
+        await self._until(self.begin)
         self.world.tally.take()
         self._busy = self._processors()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._command())
             for number, moment in enumerate(self.moments):
-                # the readings of a period are due at its end, and have until the end of the next one
-                await self.world.plan.clock.wait(moment + self.period - now())
+                await self._until(moment)
                 self.seen.append(self._look())
                 told(f"period {number + 1} of {self.periods}: {self._say(self.seen[-1])}")
         await self._answers()
         await self._stored()
         self.faults += self._wrong()
+
+    async def _until(self, moment: float) -> None:
+        """Wait for what is due at a moment to be there, until the next is nearly due."""
+        await self.world.plan.clock.wait(moment + self.period * NEARLY - self.world.plan.clock.now())
 
     def _look(self) -> Period:
         figures = self.world.tally.take()
