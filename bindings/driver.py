@@ -28,7 +28,7 @@ class Core(Protocol):
         """Do in write transactions what time has come for; give the seconds until the next call is wanted."""
 
     def settle(self, outcomes: Sequence[tuple[Notice, bool]]) -> None:
-        """Take notices out of the outbox: True delivered, False given up."""
+        """Take notices out of the outbox: True answered by their targets, False given up."""
 
 
 class _Job:

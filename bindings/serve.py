@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import os
 import signal
 import sys
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from random import random
 from secrets import token_hex
@@ -45,11 +47,14 @@ from resources import (
     mgmt_cmd,
     mgmt_obj,
     node,
+    schedule,
     subscription,
 )
 
 if sys.platform != "win32":
     import resource
+
+log = logging.getLogger(__name__)
 
 TYPES = (
     cse_base.TYPE,
@@ -65,6 +70,7 @@ TYPES = (
     mgmt_obj.TYPE,
     mgmt_cmd.TYPE,
     exec_instance.TYPE,
+    schedule.TYPE,
 )
 """The resource types of this CSE; those that definitions specialise have no specialisations yet."""
 
@@ -144,7 +150,7 @@ class Server:
         parts.callback(store.close)
         credentials = Credentials(config.http.credentials)
         settings = replace(config.settings, authenticated=(*config.settings.authenticated, *credentials.originators))
-        core = CSE(store, types, settings, time.time, _fresh())
+        core = CSE(store, types, settings, time.time, _fresh(), log.warning)
         core.bootstrap()
 
         web, constrained = HttpSender(response_limit=config.http.body_limit, connections=config.http.connections), CoapSender()
@@ -165,6 +171,9 @@ class Server:
         courier = Courier(
             store,
             route=core.route,
+            opens=core.opens,
+            rescheduled=core.rescheduled,
+            missed=partial(_miss, driver, core),
             send=driver.send,
             settle=driver.settle,
             policy=config.notification,
@@ -292,6 +301,14 @@ def _host(host: str) -> str:
 def _why(error: OSError) -> str:
     """Say what the system says; event loops put sentences of their own around it."""
     return os.strerror(error.errno) if error.errno and not isinstance(error, gaierror) else str(error.strerror or error)
+
+
+async def _miss(driver: Driver, core: CSE, target: str) -> None:
+    """Let the core keep what is wanted of what waits for a target that cannot be reached; what the store refuses is tried again the next time."""
+    try:
+        await driver.write(lambda: core.miss(target))
+    except StoreError as error:
+        log.warning("what waits for %s could not be reduced: %s", target, error)
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

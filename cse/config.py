@@ -42,3 +42,6 @@ class Settings:
     max_name_length: int = setting(255, "Characters of a resource name.", "limits")
 
     default_batch_seconds: float = setting(60.0, "Longest collection of a batch whose batchNotify has a number but no duration.", "notification")
+    max_stored: int = setting(
+        100_000, "Most notifications stored for one target; beyond it those of the lowest priority (nsp) go, the oldest first; 0 for no bound.", "notification"
+    )

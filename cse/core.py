@@ -6,9 +6,10 @@ from itertools import islice
 
 from msgspec.structs import replace
 
-from cse import criteria, expiry, notify, operations, results
+from cse import criteria, expiry, notify, operations, reachability, results
 from cse.access import Access
 from cse.address import Address, Located, locate, parse, same_entity, sp_relative
+from cse.backlog import Backlog
 from cse.change import Recorder
 from cse.codes import FilterUsage, Operation, ResourceTypeID
 from cse.config import Settings
@@ -54,15 +55,26 @@ class CSE:
     """A common service entity over a store (the ``Host`` of cse.schema).
 
     ``handle`` must be driven as cse.primitives.Steps says; ``due`` and ``settle`` are called while the store takes writes. After each of them the caller
-    commits. ``clock`` gives seconds since the epoch, ``fresh`` unique texts; both are injected so that tests are deterministic.
+    commits. ``clock`` gives seconds since the epoch, ``fresh`` unique texts; both are injected so that tests are deterministic. ``tell`` takes sentences for
+    the operator: what no response tells anybody.
     """
 
-    def __init__(self, store: Store, types: Iterable[ResourceType], settings: Settings, clock: Callable[[], float], fresh: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        types: Iterable[ResourceType],
+        settings: Settings,
+        clock: Callable[[], float],
+        fresh: Callable[[], str],
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self.registry = Registry(types)
         self.settings = settings
         self.reader: Reader = store
         self.now = clock
         self.fresh = fresh
+        self.tell = tell
+        self.backlog = Backlog()
         self._store = store
         self._checkers: Mapping[ResourceType, Checker] = {kind: compile_table(kind) for kind in self.registry.forms}
         self._virtual = {kind.ty: kind.virtual for kind in self.registry.types}
@@ -74,7 +86,8 @@ class CSE:
         """A moment at most a second ahead, as seconds and text: what lives longer has not expired."""
         self._searched = 0.0
         """When expired resources were last looked for."""
-        self._batch_due: float | None = None
+        self._visits: dict[str, float] = {}
+        """When subscriptions that hold notifications back are looked at, by their ri."""
         self._types_due: float | None = None
         self.may = self._access.may
         self.may_fan_out = self._access.may_fan_out
@@ -149,6 +162,14 @@ class CSE:
         """Give where a notice can be delivered now (for the courier)."""
         return self.urls(self.reader, target)
 
+    def opens(self, target: str) -> float:
+        """Give when a notification target can be reached by its schedule, in seconds since the epoch: not after now when it can (for the courier)."""
+        return reachability.target_opens(self, self.reader, target)
+
+    def rescheduled(self) -> int:
+        """Give a number that is another one when schedules of targets have changed (for the courier)."""
+        return reachability.changes(self, self.reader)
+
     @contextmanager
     def write(self, request: Request) -> Iterator[Recorder]:
         """Open the write transaction of a request; leaving it without an exception puts the notifications it causes into the outbox."""
@@ -158,8 +179,9 @@ class CSE:
             yield change
             if change.events or change.ended:
                 notify.notify(change)
-                self._batch_due = 0.0
             self._wake(change.waking)
+            for ri, moment in change.visits.items():
+                self._visits[ri] = min(moment, self._visits.get(ri, moment))
 
     def _wake(self, moment: float | None) -> None:
         """Call the resource types at a moment, if they are not called before."""
@@ -199,7 +221,9 @@ class CSE:
                 attributes = {**names, "cst": self.settings.cse_type, "csi": self.settings.cse_id}
                 change.transaction.insert(Record(5, self.base, "", self.settings.cse_name, self.settings.cse_name, attributes, self.settings.cse_id))
         commit(self._store)
-        self._batch_due = self._types_due = 0.0
+        self._types_due = 0.0
+        self._visits = dict.fromkeys(notify.holding(self.reader), 0.0)
+        self.backlog = Backlog()
 
     def handle(self, request: Request) -> Steps:
         """Answer a request; a failure is a response too (TS-0004 7.3.2)."""
@@ -210,6 +234,9 @@ class CSE:
 
     def _dispatch(self, request: Request) -> Steps:
         self._check(request)
+        base = self.reader.get(self.base)
+        if base is not None and base.state:
+            reachability.admit(self, self.reader, request, base)
         address = self.parse(request.to)
         segments = address.segments
         if not address.local:
@@ -269,9 +296,7 @@ class CSE:
             with self.write(request) as change:
                 more = expiry.expire(change, self.settings.expiration_chunk) == self.settings.expiration_chunk
             self._searched = self._searched if more else now
-        if self._batch_due is not None and self._batch_due <= now:
-            with self.write(request) as change:
-                self._batch_due = expiry.release_batches(change)
+        more = self._visit(request, now) or more
         if self._types_due is not None and self._types_due <= now:
             self._types_due = None
             with self.write(request) as change:
@@ -282,11 +307,32 @@ class CSE:
                 self._wake(now + interval)  # the commit of what was done now may fail
         if more:
             return 0.0
-        following = [self._searched + interval, *(moment for moment in (self._batch_due, self._types_due) if moment is not None)]
+        following = [self._searched + interval, *(moment for moment in (self._types_due, *self._visits.values()) if moment is not None)]
         return max(0.0, min(following) - now)
 
+    def _visit(self, request: Request, now: float) -> bool:
+        """Look at subscriptions whose batches, windows or schedules time has come for; tell whether there are more."""
+        chunk, interval = self.settings.expiration_chunk, self.settings.expiration_check_interval
+        due = list(islice((ri for ri, moment in self._visits.items() if moment <= now), chunk))
+        if not due:
+            return False
+        self._visits.update(dict.fromkeys(due, now + interval))  # this, or the commit of it, may fail
+        with self.write(request) as change:
+            for ri in due:
+                notify.visit(change, ri)
+        if not self._store.pending:
+            for ri in due:
+                del self._visits[ri]
+            self._visits.update(change.visits)
+        return len(due) == chunk
+
+    def miss(self, target: str) -> None:
+        """Keep of what waits for a target that cannot be reached only what its subscriptions want (pn). The caller commits afterwards."""
+        with self._store.transaction() as transaction:
+            notify.keep_latest(transaction, target)
+
     def settle(self, outcomes: Sequence[tuple[Notice, bool]]) -> None:
-        """Take notices that were delivered (True) or given up (False) out of the outbox. The caller commits afterwards."""
+        """Take notices that their targets have answered (True) or that were given up (False) out of the outbox. The caller commits afterwards."""
         with self._store.transaction() as transaction:
             transaction.drop([notice.id for notice, _ in outcomes])
             notify.count_deliveries(transaction, outcomes)

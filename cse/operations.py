@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from cse import criteria, discovery, notify, results
+from cse import criteria, discovery, notify, reachability, results
 from cse.codes import AccessControlOperation as Right
 from cse.codes import FilterUsage, Operation, ResourceTypeID, ResultContent
 from cse.codes import ResponseStatusCode as RSC
@@ -115,7 +115,9 @@ def _check_create(
     if "acpi" in given:
         _check_policies(host, reader, given["acpi"])
     taken = None
-    name = given.get("rn")
+    name = _fixed_name(host, kind, parent) or given.get("rn")
+    if given.get("rn", name) != name:
+        raise BadRequest(f"rn of a {kind.name} below {parent.path} must be {name!r}, not {given['rn']!r}")
     if name is not None:
         if len(name) > host.settings.max_name_length:
             raise BadRequest(f"the resource name {name[:40]!r}... has {len(name)} characters, at most {host.settings.max_name_length} are allowed")
@@ -125,6 +127,10 @@ def _check_create(
         if taken is not None and not host.expired(taken):
             raise Conflict(f"{parent.path} has a child called {name!r} already")
     return kind, given, taken
+
+
+def _fixed_name(host: Host, kind: ResourceType, parent: Record) -> str | None:
+    return kind.fixed_names.get(host.type_of(parent).tag)
 
 
 def _check_end(host: Host, given: Mapping[str, Any]) -> None:
@@ -152,7 +158,7 @@ def _created(host: Host, change: Change, kind: ResourceType, parent: Record, giv
         draft["cr"] = originator
     _expire(host, change, draft, parent)
     ri = transaction.identify(kind.tag, parent.ri, kind.ty) if kind.identify is None else kind.identify(change, draft, prepared)
-    rn = draft.pop("rn", None) or ri
+    rn = draft.pop("rn", None) or _fixed_name(host, kind, parent) or ri
     if rn is ri and kind.identify is not None and transaction.child(parent.ri, rn) is not None:
         rn = transaction.identify(kind.tag, parent.ri, kind.ty)
     draft = {"ty": kind.ty, "ri": ri, "rn": rn, "pi": parent.ri, "ct": change.time, "lt": change.time, **draft}
@@ -364,7 +370,7 @@ def _ask_blocking(host: Host, request: Request, target: Record, changes: Mapping
         "m2m:sgn": {"nev": {"rep": {host.type_of(target).short: dict(changes)}, "net": 7}, "sur": notify.reference(host, subscription)},
     }
     to = subscription.attributes["nu"][0]
-    urls = host.urls(host.reader, to)
+    urls = () if reachability.target_closed(host, host.reader, to) else host.urls(host.reader, to)
     call = Call(Request(Operation.NOTIFY, to, host.settings.cse_id, host.fresh(), host.settings.release, pc=content), urls)
     (told,) = (yield Ask((call,), host.remaining(request))) if urls else (answer(request, RSC.TARGET_NOT_REACHABLE),)
     if told.rsc in (RSC.TARGET_NOT_REACHABLE, RSC.REQUEST_TIMEOUT):
@@ -422,6 +428,8 @@ def receive(host: Host, request: Request, target: Record) -> Steps:
 
 def _deliver(host: Host, request: Request, target: Record, content: Any) -> Steps:
     """Send a NOTIFY to an AE and give its answer. Raises TargetNotReachable when it has no point of access or none answers."""
+    if refusal := reachability.target_closed(host, host.reader, target.ri):
+        raise TargetNotReachable(refusal)
     urls = host.urls(host.reader, target.ri)
     if not urls:
         raise TargetNotReachable(f"{target.path} has no point of access")

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
+from cse.backlog import Backlog
 from cse.codes import NotificationEventType
 from cse.datatypes import DataType
 from cse.primitives import Call, Effect, Request, Response, Steps
@@ -57,6 +58,8 @@ class Settings(Protocol):
     @property
     def default_batch_seconds(self) -> float: ...
     @property
+    def max_stored(self) -> int: ...
+    @property
     def max_name_length(self) -> int: ...
     @property
     def max_group_nesting(self) -> int: ...
@@ -99,6 +102,13 @@ class Host(Protocol):
 
     def fresh(self) -> str:
         """A new unique request or group identifier."""
+
+    @property
+    def backlog(self) -> Backlog:
+        """How many notifications may be stored for each target."""
+
+    def tell(self, sentence: str) -> None:
+        """Let the operator know of something that no response tells."""
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -229,6 +239,9 @@ class Change(Protocol):
     def wake(self, seconds: float) -> None:
         """Have ``on_due`` of the resource types called at a moment, in seconds since the epoch, or before."""
 
+    def revisit(self, subscription: str, seconds: float) -> None:
+        """Have what a subscription (ri) holds back looked at again at a moment, in seconds since the epoch, or before."""
+
 
 class Checker(Protocol):
     """The compiled table of a resource type: what a representation in a request must be like."""
@@ -324,6 +337,8 @@ class ResourceType:
     """(change) in a write transaction of its own, at start, when it said so and after ``Change.wake``: do what time has come for; gives the next moment."""
     on_retrieve: Callable[[Host, Record], Mapping[str, Any]] | None = None
     """(host, resource): attributes that are only known at the moment of a RETRIEVE."""
+    fixed_names: Mapping[str, str] = field(default_factory=dict)
+    """The resource name that the standard fixes below some parents, by the tag of the parent."""
     special: Specialisations | None = None
     tag: str = ""
     defaults: Mapping[str, Any] = field(init=False)

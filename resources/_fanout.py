@@ -17,6 +17,7 @@ from cse.errors import (
     NotFound,
     NotImplementedByCSE,
     OriginatorHasNoPrivilege,
+    TargetNotReachable,
 )
 from cse.primitives import Ask, Call, Request, Response, Steps, Turn, response_to_dict
 from cse.record import Record
@@ -55,7 +56,7 @@ def fan_out(host: Host, request: Request, group: Record, rest: str) -> Steps:
         if host.remote(member):
             try:
                 calls[member] = host.outgoing(passed_on)
-            except NotFound as error:
+            except (NotFound, TargetNotReachable) as error:
                 silent.add(member)
                 answers[member] = Response(RSC.TARGET_NOT_REACHABLE, passed_on.rqi, {"m2m:dbg": str(error)}, rvi=request.rvi)
         else:

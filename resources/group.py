@@ -7,7 +7,7 @@ from cse.codes import AccessControlOperation as Right
 from cse.codes import ConsistencyStrategy, Operation, ResourceTypeID
 from cse.codes import ResponseStatusCode as RSC
 from cse.datatypes import ANY_URI, BOOLEAN, NON_NEG_INT, POSITIVE_INT, STRING, enum_of, list_of
-from cse.errors import BadRequest, GroupMemberTypeInconsistent, MaxNumberOfMemberExceeded, NotFound, ReceiverHasNoPrivilege
+from cse.errors import BadRequest, GroupMemberTypeInconsistent, MaxNumberOfMemberExceeded, NotFound, ReceiverHasNoPrivilege, TargetNotReachable
 from cse.primitives import Ask, Call, Effect, Request, Response
 from cse.record import Record
 from cse.schema import Attribute, Change, Host, ResourceType
@@ -107,7 +107,7 @@ def _question(host: Host, request: Request, member: str) -> Call | None:
     """Give the RETRIEVE that tells the type of a member of another CSE, None when no route leads there."""
     try:
         return host.outgoing(Request(Operation.RETRIEVE, member.removesuffix("/fopt"), request.fr, host.fresh(), host.settings.release))
-    except NotFound:
+    except (NotFound, TargetNotReachable):
         return None
 
 

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
+from cse import notify, reachability
 from cse.address import same_entity
 from cse.codes import AccessControlOperation as Right
 from cse.codes import NotificationContentType, Operation, PendingNotification, ResourceTypeID
@@ -115,6 +116,8 @@ def _verify(host: Host, request: Request, ri: str, targets: list[str]) -> Genera
     asked = [target for target in dict.fromkeys(targets) if not same_entity(_entity(host, target), request.fr, settings.cse_id, settings.sp_id)]
     calls = []
     for target in asked:
+        if refusal := reachability.target_closed(host, host.reader, target):
+            raise SubscriptionVerificationInitiationFailed(f"the notification target {target!r} cannot be asked: {refusal}")
         urls = host.urls(host.reader, target)
         if not urls:
             raise SubscriptionVerificationInitiationFailed(f"the notification target {target!r} has no point of access")
@@ -180,6 +183,11 @@ def _on_update(change: Change, record: Record, changes: dict[str, Any], _: Any) 
         changes["nsi"] = _statistics(changes["nu"], record.attributes["nsi"])
 
 
+def _on_updated(change: Change, before: Record, after: Record) -> None:
+    """What waits is under the policies as they are now, and free for targets that are none any more."""
+    notify.visit(change, after.ri, [target for target in before.attributes["nu"] if target not in after.attributes["nu"]])
+
+
 def _statistics(targets: list[str], kept: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Give notificationStatsInfo for targets: what is kept of them, zero for the others."""
     known = {each["tg"]: dict(each) for each in kept}
@@ -187,10 +195,11 @@ def _statistics(targets: list[str], kept: Sequence[Mapping[str, Any]]) -> list[d
 
 
 def _tell_earlier(change: Change, draft: Mapping[str, Any], parent: Record) -> None:
-    """Let the last ``psn`` creations of children, as far as they match, be told as if they happened now (preSubscriptionNotify)."""
+    """Let the last ``psn`` creations of children that match be told as if they happened now (preSubscriptionNotify)."""
     subscription = Record(TYPE.ty, draft["ri"], parent.ri, draft["rn"], f"{parent.path}/{draft['rn']}", draft)
-    latest = deque((child for child in change.transaction.children(parent.ri) if not change.host.expired(child)), draft["psn"])
-    change.events.extend(Event(Net.CREATE_OF_DIRECT_CHILD_RESOURCE, (subscription,), parent, child) for child in latest)
+    children = (child for child in change.transaction.children(parent.ri) if not change.host.expired(child))
+    events = (Event(Net.CREATE_OF_DIRECT_CHILD_RESOURCE, (subscription,), parent, child) for child in children)
+    change.events.extend(deque((event for event in events if notify.matches(change, subscription, event)), draft["psn"]))
 
 
 def _complete_criteria(criteria: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -253,4 +262,5 @@ TYPE = ResourceType(
     prepare_update=_prepare_update,
     on_create=_on_create,
     on_update=_on_update,
+    on_updated=_on_updated,
 )
