@@ -85,8 +85,7 @@ def closed(host: Host, reader: Reader, entity: Record) -> str:
     """Say by which schedule an AE or CSE cannot be reached now, "" when it can."""
     for record in (entity, _node(host, reader, entity)):
         if record is not None and opens(record, host.now()) > host.now():
-            whose = "" if record is entity else f" of its node {record.path}"
-            return f"{entity.path} cannot be reached: {_said(reader, record, host.now())}{whose}"
+            return f"{entity.path} cannot be reached: {_said(reader, record, host.now(), 'its schedule' if record is entity else 'the schedule of its node')}"
     return ""
 
 
@@ -114,7 +113,7 @@ def admit(host: Host, reader: Reader, request: Request, base: Record) -> None:
     if not governed(base) or request.peer.internal or same_entity(request.fr, settings.admin, settings.cse_id, settings.sp_id):
         return
     if opens(base, host.now()) > host.now():
-        raise TargetNotReachable(f"{settings.cse_id} cannot be reached: {_said(reader, base, host.now())}")
+        raise TargetNotReachable(f"{settings.cse_id} cannot be reached: {_said(reader, base, host.now(), 'its schedule')}")
 
 
 def _living(record: Record, now: float) -> list[tuple[float, list[str]]]:
@@ -134,11 +133,11 @@ def _entries(living: list[tuple[float, list[str]]]) -> Iterator[tuple[float, Sch
     return ((end, _compiled(text)) for end, entries in living for text in entries)
 
 
-def _said(reader: Reader, record: Record, now: float) -> str:
+def _said(reader: Reader, record: Record, now: float, whose: str) -> str:
     schedules = (reader.get(ri) for ri, said in record.state[_KEPT].items() if seconds_of(said["et"]) > now)
     names = " and ".join(found.path for found in schedules if found is not None)
     moment = _fires(_living(record, now), now)
-    return f"its schedule {names} " + ("never opens" if moment is None else f"opens next at {timestamp(moment)}")
+    return f"{whose} {names} " + ("never opens" if moment is None else f"opens next at {timestamp(moment)}")
 
 
 def _base(host: Host, reader: Reader) -> Record | None:

@@ -32,6 +32,10 @@ class Outbox:
         self.store = MemoryStore(frozenset({4}))
         self.routes: dict[str, tuple[str, ...]] = {}
         self.outcomes: list[tuple[str, bool]] = []
+        self.opens: dict[str, float] = {}
+        self.schedules = 0
+        self.missed: list[str] = []
+        self.miss: Callable[[str], None] = lambda target: None
         self.faults = 0
         self.settled = asyncio.Condition()
 
@@ -84,8 +88,27 @@ class Post:
         self.sender = HttpSender()
         self.driver = Driver(outbox, outbox.store, {"http": self.sender}, deliver=lambda notices: self.courier.offer(notices), clock=time.time)
         self.courier = Courier(
-            outbox.store, route=outbox.route, send=self.driver.send, settle=self.settle, policy=policy, release="4", clock=time.time, random=lambda: 0.5
+            outbox.store,
+            route=outbox.route,
+            opens=lambda target: outbox.opens.get(target, 0.0),
+            rescheduled=lambda: outbox.schedules,
+            missed=self.missed,
+            send=self.driver.send,
+            settle=self.settle,
+            policy=policy,
+            release="4",
+            clock=time.time,
+            random=lambda: 0.5,
         )
+
+    async def missed(self, target: str) -> None:
+        self.outbox.missed.append(target)
+        await self.driver.write(lambda: self.outbox.miss(target))
+
+    def reschedule(self, target: str, opens: float) -> None:
+        """Let a target have another schedule."""
+        self.outbox.opens[target] = opens
+        self.outbox.schedules += 1
 
     async def settle(self, outcomes: Sequence[tuple[Notice, bool]]) -> bool:
         done = await self.driver.settle(outcomes)
@@ -231,7 +254,7 @@ async def test_a_notification_that_is_refused_is_given_up_at_once_and_the_next_h
     target.reply = lambda request: RSC.OK if request.rqi == "n2" else RSC.ORIGINATOR_HAS_NO_PRIVILEGE
     async with posting() as post:
         await post.put("n1", "n2", to=target.url)
-        await post.until(n1=False, n2=True)
+        await post.until(n1=True, n2=True)  # both were answered
     assert target.names == ["n1", "n2"]
     [line] = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert target.url in line
@@ -391,3 +414,138 @@ async def test_forgetting_drops_all_that_waits(target: Target, dead: str) -> Non
         post.outbox.store.reset()
         await post.put("n1", to=target.url)
         await post.until(n1=True)
+
+
+# Targets that are closed by their schedule
+
+
+async def shut(target: Target, caplog: pytest.LogCaptureFixture) -> None:
+    """Wait until the courier has found a target closed."""
+    async with asyncio.timeout(30):
+        while f"notifications to {target.url} wait: it is closed by its schedule" not in caplog.text:
+            await asyncio.sleep(0)
+
+
+async def test_a_closed_target_is_not_tried_before_schedules_change(target: Target, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with posting(replace(QUICK, max_attempts=1)) as post:
+        post.reschedule(target.url, float("inf"))
+        await post.put("n1", "n2", to=target.url)
+        await shut(target, caplog)
+        await post.put("n3", to=target.url)
+        assert target.got == []
+        post.reschedule(target.url, 0.0)
+        await post.until(n1=True, n2=True, n3=True)
+    assert target.names == ["n1", "n2", "n3"]
+
+
+async def test_a_closed_target_is_served_when_it_opens(target: Target) -> None:
+    moments: list[float] = []
+
+    def reply(_: Request) -> RSC:
+        moments.append(time.time())
+        return RSC.OK
+
+    target.reply = reply
+    async with posting() as post:
+        post.outbox.opens[target.url] = opens = time.time() + 0.2
+        await post.put("n1", "n2", to=target.url)
+        await post.until(n1=True, n2=True)
+    assert target.names == ["n1", "n2"]
+    assert moments[0] >= opens
+
+
+async def test_a_closed_target_harms_no_other(target: Target, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with listening() as closed, posting() as post:
+        post.outbox.opens[closed.url] = float("inf")
+        await post.put("c1", "c2", to=closed.url)
+        await shut(closed, caplog)
+        await post.put("n1", to=target.url)
+        await post.until(n1=True)
+        assert [notice.rqi for notice in post.outbox.store.notices()] == ["c1", "c2"]
+    assert closed.got == []
+
+
+async def test_what_grows_too_old_while_its_target_is_closed_is_given_up(target: Target, caplog: pytest.LogCaptureFixture) -> None:
+    async with posting(replace(QUICK, max_age=0.3)) as post:
+        post.outbox.opens[target.url] = float("inf")
+        await post.put("n1", to=target.url, created=time.time() - 1)
+        await post.put("n2", "n3", to=target.url)
+        await post.until(n1=False, n2=False, n3=False)
+    assert target.got == []
+    assert f"gave up notifying {target.url} for sub1: 5103 closed by its schedule" in caplog.text
+
+
+async def test_what_waits_for_a_closed_target_waits_over_a_restart(target: Target, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    outbox = Outbox()
+    outbox.opens[target.url] = float("inf")
+    async with posting(outbox=outbox) as post:
+        await post.put("n1", to=target.url)
+        await shut(target, caplog)
+    caplog.clear()
+    async with posting(outbox=outbox) as post:
+        await shut(target, caplog)
+        await post.put("n2", to=target.url)
+        post.reschedule(target.url, 0.0)
+        await post.until(n1=True, n2=True)
+    assert target.names == ["n1", "n2"]
+
+
+async def test_of_what_waits_for_a_closed_target_some_may_be_dropped_when_it_opens(target: Target, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with posting() as post:
+
+        def miss(to: str) -> None:
+            with post.outbox.store.transaction() as transaction:
+                transaction.drop([notice.id for notice in transaction.notices(target=to)][:-1])
+
+        post.outbox.miss = miss
+        post.outbox.opens[target.url] = float("inf")
+        await post.put("n1", "n2", to=target.url)
+        await shut(target, caplog)
+        await post.put("n3", to=target.url)
+        assert post.outbox.missed == []
+        post.reschedule(target.url, 0.0)
+        await post.until(n3=True)
+        assert post.outbox.missed == [target.url]
+
+
+async def test_of_what_waits_for_a_target_that_fails_some_may_be_dropped(target: Target) -> None:
+    answers = iter([RSC.TARGET_NOT_REACHABLE, RSC.OK, RSC.OK])
+    target.reply = lambda _: next(answers)
+    async with posting() as post:
+
+        def miss(to: str) -> None:
+            with post.outbox.store.transaction() as transaction:
+                transaction.drop([notice.id for notice in transaction.notices(target=to)][:-1])
+
+        post.outbox.miss = miss
+        await post.put("n1", "n2", "n3", to=target.url)
+        await post.until(n3=True)
+        assert post.outbox.missed == [target.url]
+    assert target.names == ["n1", "n3"]
+
+
+async def test_nobody_is_asked_what_to_drop_of_a_single_notice(target: Target) -> None:
+    answers = iter([RSC.TARGET_NOT_REACHABLE, RSC.OK])
+    target.reply = lambda _: next(answers)
+    async with posting() as post:
+        await post.put("n1", to=target.url)
+        await post.until(n1=True)
+        assert post.outbox.missed == []
+
+
+async def test_forgetting_drops_what_waits_for_closed_targets(target: Target, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with posting() as post:
+        post.outbox.opens[target.url] = float("inf")
+        await post.put("n1", to=target.url)
+        await shut(target, caplog)
+        post.courier.forget()
+        post.outbox.store.reset()
+        post.outbox.opens.clear()
+        await post.put("n2", to=target.url)
+        await post.until(n2=True)
+    assert target.names == ["n2"]

@@ -82,6 +82,14 @@ def test_the_shape_of_a_notification(cse: Driven) -> None:
     assert notice.created == cse.seconds
 
 
+def test_the_forwarding_address_of_a_group_goes_along(cse: Driven) -> None:
+    """nfu (procedures 7.3): the group that made the subscription forwards the notification to it."""
+    sub(cse, enc={"net": [3]}, nfu="http://subscriber.example")
+    put(cse)
+    (found,) = told(cse)
+    assert found["nfu"] == "http://subscriber.example"
+
+
 def test_every_target_is_told(cse: Driven) -> None:
     sub(cse, nu=[ME, URL], enc={"net": [3]})
     put(cse)
