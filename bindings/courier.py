@@ -87,7 +87,7 @@ class Courier:
 
     reader: the store. route: the URLs of a target, in order of preference. send: delivers a call within seconds and answers with a Response whatever
     happens. settle: takes outcomes (True answered by the target, False given up) out of the outbox, False when it could not. random: in [0, 1).
-    opens: when a target can be reached by its schedule, not after now when it can. rescheduled: another number when schedules have changed. missed: told of a
+    opens: when a target can be reached by its schedule, 0.0 when it can now. rescheduled: another number when schedules have changed. missed: told of a
     target that could not be reached, before it is tried again, when more than one notice waits: it may drop some.
 
     One notice a target is under way at a time. A 2xxx answer is a delivery. When the target cannot be reached, does not answer in time or answers 5xxx or

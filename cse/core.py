@@ -163,7 +163,7 @@ class CSE:
         return self.urls(self.reader, target)
 
     def opens(self, target: str) -> float:
-        """Give when a notification target can be reached by its schedule, in seconds since the epoch: not after now when it can (for the courier)."""
+        """Give when a notification target can be reached by its schedule, in seconds since the epoch, 0.0 when it can now (for the courier)."""
         return reachability.target_opens(self, self.reader, target)
 
     def rescheduled(self) -> int:

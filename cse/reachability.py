@@ -74,18 +74,20 @@ def entity_opens(host: Host, reader: Reader, entity: Record, now: float) -> floa
 
 
 def target_opens(host: Host, reader: Reader, target: str) -> float:
-    """Give when an entity can be reached by its address: at ``host.now()`` or before when it can be now. A URL always can."""
+    """Give when an entity can be reached by its address, 0.0 when it can now. A URL always can."""
     if "://" in target or not changes(host, reader):
         return 0.0
-    entity = _entity(host, reader, target)
-    return 0.0 if entity is None else entity_opens(host, reader, entity, host.now())
+    entity, now = _entity(host, reader, target), host.now()
+    moment = now if entity is None else entity_opens(host, reader, entity, now)
+    return moment if moment > now else 0.0
 
 
 def closed(host: Host, reader: Reader, entity: Record) -> str:
     """Say by which schedule an AE or CSE cannot be reached now, "" when it can."""
-    for record in (entity, _node(host, reader, entity)):
-        if record is not None and opens(record, host.now()) > host.now():
-            return f"{entity.path} cannot be reached: {_said(reader, record, host.now(), 'its schedule' if record is entity else 'the schedule of its node')}"
+    now = host.now()
+    for record, whose in ((entity, "its schedule"), (_node(host, reader, entity), "the schedule of its node")):
+        if record is not None and opens(record, now) > now:
+            return f"{entity.path} cannot be reached: {_said(reader, record, now, whose)}"
     return ""
 
 
@@ -109,11 +111,11 @@ def admit(host: Host, reader: Reader, request: Request, base: Record) -> None:
 
     Raises TargetNotReachable, which says when it opens next.
     """
-    settings = host.settings
+    settings, now = host.settings, host.now()
     if not governed(base) or request.peer.internal or same_entity(request.fr, settings.admin, settings.cse_id, settings.sp_id):
         return
-    if opens(base, host.now()) > host.now():
-        raise TargetNotReachable(f"{settings.cse_id} cannot be reached: {_said(reader, base, host.now(), 'its schedule')}")
+    if opens(base, now) > now:
+        raise TargetNotReachable(f"{settings.cse_id} cannot be reached: {_said(reader, base, now, 'its schedule')}")
 
 
 def _living(record: Record, now: float) -> list[tuple[float, list[str]]]:

@@ -21,6 +21,7 @@ from cse.codes import ResponseStatusCode as RSC
 from cse.primitives import Call, Notice, Request, Response, Steps, Turn
 from cse.storage import StoreError, commit
 from cse.storage.memory import MemoryStore
+from tests.scenarios.bed import Said
 
 QUICK = Policy(first_retry=0.01, longest_retry=0.02, timeout=5.0, settle_delay=0.001)
 
@@ -419,19 +420,29 @@ async def test_forgetting_drops_all_that_waits(target: Target, dead: str) -> Non
 # Targets that are closed by their schedule
 
 
-async def shut(target: Target, caplog: pytest.LogCaptureFixture) -> None:
-    """Wait until the courier has found a target closed."""
-    async with asyncio.timeout(30):
-        while f"notifications to {target.url} wait: it is closed by its schedule" not in caplog.text:
-            await asyncio.sleep(0)
+def closing(target: Target) -> Said:
+    """Wait for the courier to find a target closed."""
+    return Said("bindings.courier", f"notifications to {target.url} wait: it is closed by its schedule")
 
 
-async def test_a_closed_target_is_not_tried_before_schedules_change(target: Target, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.fixture
+def told(caplog: pytest.LogCaptureFixture) -> None:
+    """Let the courier say what is no trouble too."""
     caplog.set_level(logging.INFO)
+
+
+async def shut(post: Post, target: Target, *names: str) -> None:
+    """Put notices to a target that is closed, and wait until the courier has found out."""
+    post.outbox.opens[target.url] = float("inf")
+    with closing(target) as log:
+        await post.put(*names, to=target.url)
+        await log.heard()
+
+
+@pytest.mark.usefixtures("told")
+async def test_a_closed_target_is_not_tried_before_schedules_change(target: Target) -> None:
     async with posting(replace(QUICK, max_attempts=1)) as post:
-        post.reschedule(target.url, float("inf"))
-        await post.put("n1", "n2", to=target.url)
-        await shut(target, caplog)
+        await shut(post, target, "n1", "n2")
         await post.put("n3", to=target.url)
         assert target.got == []
         post.reschedule(target.url, 0.0)
@@ -455,12 +466,10 @@ async def test_a_closed_target_is_served_when_it_opens(target: Target) -> None:
     assert moments[0] >= opens
 
 
-async def test_a_closed_target_harms_no_other(target: Target, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
+@pytest.mark.usefixtures("told")
+async def test_a_closed_target_harms_no_other(target: Target) -> None:
     async with listening() as closed, posting() as post:
-        post.outbox.opens[closed.url] = float("inf")
-        await post.put("c1", "c2", to=closed.url)
-        await shut(closed, caplog)
+        await shut(post, closed, "c1", "c2")
         await post.put("n1", to=target.url)
         await post.until(n1=True)
         assert [notice.rqi for notice in post.outbox.store.notices()] == ["c1", "c2"]
@@ -477,24 +486,23 @@ async def test_what_grows_too_old_while_its_target_is_closed_is_given_up(target:
     assert f"gave up notifying {target.url} for sub1: 5103 closed by its schedule" in caplog.text
 
 
-async def test_what_waits_for_a_closed_target_waits_over_a_restart(target: Target, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
+@pytest.mark.usefixtures("told")
+async def test_what_waits_for_a_closed_target_waits_over_a_restart(target: Target) -> None:
     outbox = Outbox()
-    outbox.opens[target.url] = float("inf")
     async with posting(outbox=outbox) as post:
-        await post.put("n1", to=target.url)
-        await shut(target, caplog)
-    caplog.clear()
-    async with posting(outbox=outbox) as post:
-        await shut(target, caplog)
-        await post.put("n2", to=target.url)
-        post.reschedule(target.url, 0.0)
-        await post.until(n1=True, n2=True)
+        await shut(post, target, "n1")
+    with closing(target) as log:
+        async with posting(outbox=outbox) as post:
+            await log.heard()
+            assert target.got == []
+            await post.put("n2", to=target.url)
+            post.reschedule(target.url, 0.0)
+            await post.until(n1=True, n2=True)
     assert target.names == ["n1", "n2"]
 
 
-async def test_of_what_waits_for_a_closed_target_some_may_be_dropped_when_it_opens(target: Target, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
+@pytest.mark.usefixtures("told")
+async def test_of_what_waits_for_a_closed_target_some_may_be_dropped_when_it_opens(target: Target) -> None:
     async with posting() as post:
 
         def miss(to: str) -> None:
@@ -502,9 +510,7 @@ async def test_of_what_waits_for_a_closed_target_some_may_be_dropped_when_it_ope
                 transaction.drop([notice.id for notice in transaction.notices(target=to)][:-1])
 
         post.outbox.miss = miss
-        post.outbox.opens[target.url] = float("inf")
-        await post.put("n1", "n2", to=target.url)
-        await shut(target, caplog)
+        await shut(post, target, "n1", "n2")
         await post.put("n3", to=target.url)
         assert post.outbox.missed == []
         post.reschedule(target.url, 0.0)
@@ -537,12 +543,10 @@ async def test_nobody_is_asked_what_to_drop_of_a_single_notice(target: Target) -
         assert post.outbox.missed == []
 
 
-async def test_forgetting_drops_what_waits_for_closed_targets(target: Target, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
+@pytest.mark.usefixtures("told")
+async def test_forgetting_drops_what_waits_for_closed_targets(target: Target) -> None:
     async with posting() as post:
-        post.outbox.opens[target.url] = float("inf")
-        await post.put("n1", to=target.url)
-        await shut(target, caplog)
+        await shut(post, target, "n1")
         post.courier.forget()
         post.outbox.store.reset()
         post.outbox.opens.clear()

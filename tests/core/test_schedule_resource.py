@@ -53,7 +53,7 @@ def node(cse: Driven, *entries: str, **more: Any) -> str:
 
 
 def reachable(cse: Driven, target: str = ME) -> bool:
-    return cse.cse.opens(target) <= cse.seconds
+    return cse.cse.opens(target) == 0.0
 
 
 # The resource
@@ -193,7 +193,8 @@ def test_inside_of_open_time_everything_is_as_without(cse: Driven) -> None:
 @pytest.mark.parametrize(("pending", "expected"), [(None, []), (1, ["c"]), (2, ["a", "b", "c"])])
 def test_outside_of_open_time_pn_decides(cse: Driven, pending: int | None, expected: list[str]) -> None:
     """Procedures 7.4 step 6: 1 keeps the latest, 2 keeps all, without it they are dropped; what is kept is sent when the schedule opens."""
-    ri = sub(cse, enc={"net": [3]}, **({} if pending is None else {"pn": pending}))
+    more: dict[str, Any] = {} if pending is None else {"pn": pending}
+    ri = sub(cse, enc={"net": [3]}, **more)
     of(schedule(cse, ri, SHUT, fr=ME))
     for con in "abc":
         put(cse, con)
@@ -300,7 +301,8 @@ def test_a_batch_is_not_sent_in_closed_time(cse: Driven) -> None:
 @pytest.mark.parametrize(("pending", "expected"), [(None, ["e", "f"]), (1, ["d", "e"])])
 def test_of_a_batch_in_closed_time(cse: Driven, pending: int | None, expected: list[str]) -> None:
     """Without pn a batch whose time is over in closed time is dropped, with 1 its latest is kept; one that is collected into open time is sent whole."""
-    ri = sub(cse, enc={"net": [3]}, bn={"num": 2, "dur": "PT1H"}, **({} if pending is None else {"pn": pending}))
+    more: dict[str, Any] = {} if pending is None else {"pn": pending}
+    ri = sub(cse, enc={"net": [3]}, bn={"num": 2, "dur": "PT1H"}, **more)
     of(schedule(cse, ri, SHUT, fr=ME))
     for con in "abcd":
         put(cse, con)
