@@ -24,7 +24,14 @@ _CONTENT_DEFAULT = {Net.TRIGGER_RECEIVED_FOR_AE_RESOURCE: 4, Net.BLOCKING_UPDATE
 _PAGE = 1000
 """Notices read from the outbox at once, and let go in one transaction."""
 
-_OPERATIONS = {Right.CREATE: Operation.CREATE, Right.RETRIEVE: Operation.RETRIEVE, Right.UPDATE: Operation.UPDATE, Right.DELETE: Operation.DELETE}
+_OPERATIONS = {
+    Right.CREATE: Operation.CREATE,
+    Right.RETRIEVE: Operation.RETRIEVE,
+    Right.UPDATE: Operation.UPDATE,
+    Right.DELETE: Operation.DELETE,
+    Right.NOTIFY: Operation.NOTIFY,
+    Right.DISCOVERY: Operation.RETRIEVE,
+}
 
 
 def notify(change: Change) -> None:
@@ -340,6 +347,11 @@ def monitor(change: Change, operation: Right, target: Record, resource: Record, 
         change.events.append(Event(Net.UPDATE_OF_RESOURCE, watching, target, resource, operation=operation, by=by))
 
 
+def monitors(subscription: Record) -> bool:
+    """Tell whether a subscription monitors operations."""
+    return "om" in subscription.attributes.get("enc", {})
+
+
 def count_deliveries(transaction: Transaction, outcomes: Sequence[tuple[Notice, bool]]) -> None:
     """Count requests and responses in the statistics of subscriptions that keep them (TS-0001 9.6.8 nse); True is a notice that its target has answered."""
     of_subscription: dict[str, list[tuple[str, bool]]] = {}
@@ -362,7 +374,7 @@ def count_deliveries(transaction: Transaction, outcomes: Sequence[tuple[Notice, 
 def counts_reads(subscription: Record) -> bool:
     """Tell whether a subscription may be about a RETRIEVE (net 5 or operation monitoring)."""
     criteria = subscription.attributes.get("enc", {})
-    return "om" in criteria or Net.RETRIEVE_OF_CONTAINER_RESOURCE_WITH_NO_CHILD_RESOURCE in criteria.get("net", ())
+    return monitors(subscription) or Net.RETRIEVE_OF_CONTAINER_RESOURCE_WITH_NO_CHILD_RESOURCE in criteria.get("net", ())
 
 
 def read_empty(change: Change, target: Record, subscriptions: tuple[Record, ...]) -> None:

@@ -1,6 +1,6 @@
 """CREATE, RETRIEVE, UPDATE, DELETE and NOTIFY on a resource of this CSE (TS-0004 7.3.3)."""
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from typing import Any
 
 from msgspec.structs import replace
@@ -25,7 +25,7 @@ from cse.errors import (
     TargetNotReachable,
     TargetNotSubscribable,
 )
-from cse.primitives import Ask, Call, Hold, Request, Response, Steps, Turn
+from cse.primitives import Ask, Call, Effect, Hold, Request, Response, Steps, Turn
 from cse.record import Record
 from cse.results import Result
 from cse.schema import Change, Host, ResourceType
@@ -195,7 +195,10 @@ def retrieve(host: Host, request: Request, target: Record, attribute: str | None
     if filters:
         usage = filters.get("fu", FilterUsage.CONDITIONAL_OPERATION)
         if usage == FilterUsage.DISCOVERY:
-            return _found(request, discovery.discover(host, reader, request, target))
+            found = discovery.discover(host, reader, request, target)
+            if host.may(reader, request, Right.DISCOVERY, target):
+                yield from _monitored(host, request, target, Right.DISCOVERY)
+            return _found(request, found)
         if usage == FilterUsage.IPE_ON_DEMAND_DISCOVERY:
             return (yield from _ask_proxy(host, request, target))
         if usage != FilterUsage.CONDITIONAL_OPERATION:
@@ -276,6 +279,15 @@ def _count_read(host: Host, request: Request, target: Record, whole: bool, only:
             current = on_read(change, current)
             response = response if whole else answer(request, RSC.OK, results.wrapped(host, current, only))
     return response
+
+
+def _monitored(host: Host, request: Request, target: Record, operation: Right) -> Generator[Effect, tuple[Response, ...], None]:
+    """Let subscribers that monitor operations (``enc.om``) hear of one that changes nothing."""
+    if any(map(notify.monitors, host.reader.subscriptions(target.ri))):
+        yield Turn.WRITE
+        with host.write(request) as change:
+            current = _current(change.transaction, target)
+            notify.monitor(change, operation, current, current, change.transaction.subscriptions(current.ri))
 
 
 def _ask_proxy(host: Host, request: Request, target: Record) -> Steps:
@@ -420,9 +432,11 @@ def receive(host: Host, request: Request, target: Record) -> Steps:
     require(host, host.reader, request, Right.NOTIFY, target)
     if not isinstance(request.pc, Mapping) or len(request.pc) != 1:
         raise BadRequest('a NOTIFY needs content with one root, such as {"m2m:sgn": {...}}')
-    if target.ty == ResourceTypeID.CSE_BASE:
-        return answer(request, RSC.OK)
-    told = yield from _deliver(host, request, target, request.pc)
+    told = answer(request, RSC.OK)
+    if target.ty != ResourceTypeID.CSE_BASE:
+        told = yield from _deliver(host, request, target, request.pc)
+    if told.ok:
+        yield from _monitored(host, request, target, Right.NOTIFY)
     return answer(request, told.rsc, told.pc)
 
 
