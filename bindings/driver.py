@@ -8,10 +8,12 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from queue import SimpleQueue
 from typing import Any, Protocol, TypeVar
 
+from msgspec.structs import replace
+
 from bindings.ports import Sender
 from cse.codes import ResponseStatusCode as RSC
 from cse.errors import CSEError, InternalServerError, RequestTimeout, TargetNotReachable
-from cse.primitives import Ask, Call, Hold, Notice, Request, Response, Steps, Turn
+from cse.primitives import INSIDE, Ask, Call, Hold, Notice, Peer, Request, Response, Steps, Turn
 from cse.storage import Store, StoreError
 
 log = logging.getLogger(__name__)
@@ -393,6 +395,8 @@ class Driver:
         self._step(job, tuple(answers), False)
 
     async def _bounded(self, call: Call, deadline: float) -> Response:
+        if call.urls[:1] == (INSIDE,):  # what is handled inside may ask in turn, and must not wait for those that wait for it
+            return await self.send(call, deadline - self._loop.time())
         try:
             async with asyncio.timeout_at(deadline):
                 await self._calls.acquire()
@@ -410,6 +414,8 @@ class Driver:
         try:
             async with asyncio.timeout_at(deadline):
                 for url in call.urls:
+                    if url == INSIDE:
+                        return await self._inside(request)
                     sender = self._senders.get(url.partition(":")[0].lower())
                     if sender is None:
                         reasons.append(f"{url}: no client for this scheme")
@@ -427,6 +433,11 @@ class Driver:
             return self._refusal(request, RequestTimeout(f"{request.to} did not answer in time"))
         why = "; ".join(reasons) or "it has no point of access"
         return self._refusal(request, TargetNotReachable(f"{request.to} cannot be reached: {why}"))
+
+    async def _inside(self, request: Request) -> Response:
+        """Answer a request of this CSE to what it hosts itself."""
+        answer = self.submit(replace(request, peer=Peer(internal=True)))
+        return await answer if isinstance(answer, asyncio.Future) else answer
 
     def _refusal(self, request: Request, error: Exception) -> Response:
         """Give the answer to a request that failed; what is not meant for its originator goes to the log alone."""
