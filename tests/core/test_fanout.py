@@ -71,6 +71,15 @@ def test_delete(cse: Driven) -> None:
     assert cse.retrieve(FOPT, ME).rsc == RSC.NO_MEMBERS
 
 
+def test_the_members_that_have_gone_are_an_update_of_the_group(cse: Driven) -> None:
+    """TS-0001 9.6.8 net 1: changed by the CSE."""
+    of(cse.create(f"{AE}/g", 23, {"m2m:sub": {"nu": [ME], "nct": 2, "enc": {"net": [1], "atr": ["mid"]}}}, ME))
+    cse.delete(FOPT, ME, grtm=(WATER,))
+    (notice,) = cse.taken()
+    shown = notice.content["m2m:sgn"]["nev"]["rep"]["m2m:grp"]
+    assert (shown["mid"], shown["cnm"]) == ([POWER], 1)
+
+
 def test_notify(cse: Driven) -> None:
     register(cse, "Csink", rn="sink", poa=["http://sink"], acpi=[policy(cse, "told", rule(ME, 16))])
     of(group(cse, "Csink", POWER, rn="aes"))
