@@ -181,11 +181,13 @@ class CSE:
         return True
 
     def remaining(self, request: Request) -> float:
-        """Give the seconds until a request expires, at most the request timeout of the CSE."""
+        """Give the seconds until a request or its result expires, at most the request timeout of the CSE."""
         most = self.settings.request_timeout
-        if request.rqet is None:
-            return most
-        return max(0.0, min(most, self._moment(request.rqet, "rqet") - self.now()))
+        if request.rqet is not None:
+            most = min(most, self._moment(request.rqet, "rqet") - self.now())
+        if request.rset is not None:
+            most = min(most, self._moment(request.rset, "rset") - self.now())
+        return max(0.0, most)
 
     # --- the door -------------------------------------------------------------------------------------------------------------------------------------------
 

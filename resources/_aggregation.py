@@ -15,7 +15,13 @@ from cse.address import parse, sp_relative
 from cse.codes import EventCat, Operation, ResourceTypeID
 from cse.codes import ResponseStatusCode as RSC
 from cse.datatypes import timestamp
-from cse.errors import BadRequest, NotFound, OriginatorHasNoPrivilege, SubscriptionHostHasNoPrivilege
+from cse.errors import (
+    BadRequest,
+    NotFound,
+    OriginatorHasNoPrivilege,
+    SubscriptionHostHasNoPrivilege,
+    SubscriptionVerificationInitiationFailed,
+)
 from cse.primitives import Effect, Notice, Request, Response, Steps, Turn
 from cse.record import Record
 from cse.schema import Change, Host
@@ -90,7 +96,10 @@ def take(host: Host, request: Request, group: Record) -> Steps:
     gathered = [(_target(host, group, each), each) for each in given if not each.get("vrq")]
     agreed = {entry["nfu"] for entry in _remembered(group).values()}
     strange = {target: each for target, each in gathered if target not in agreed}
-    yield from _agree(host, request, group, list(strange))
+    try:
+        yield from _agree(host, request, group, list(strange))
+    except SubscriptionVerificationInitiationFailed as error:  # for good: what is tried again would keep others waiting
+        raise OriginatorHasNoPrivilege(f"{group.path} does not send to a target that has not agreed: {error}") from error
     if gathered:
         yield Turn.WRITE
         with host.write(request) as change:

@@ -38,17 +38,14 @@ def fan_out(host: Host, request: Request, group: Record, rest: str) -> Steps:
     Members of this CSE go through the whole pipeline one after another and share one commit; those of other CSEs are asked at the same time, under the
     deadline of the request. ``rest`` is the path below the fan-out point, added to each member. A group request identifier seen before ends the request here.
     """
-    if not host.may_fan_out(host.reader, request, _RIGHTS[request.op], group, request.ty):
-        raise OriginatorHasNoPrivilege(f"{request.fr} has no {request.op.name} privilege on the members of {group.path}")
-    members = _members(request, group)
-    if request.op == Operation.CREATE and group.attributes["mt"] and not rest:
-        _check_child(host, request, group)
-    if request.nesting > host.settings.max_group_nesting:
-        raise NotImplementedByCSE(f"{group.path} is nested in more than {host.settings.max_group_nesting} groups")
+    members = _checked(host, request, group, rest)
+    passed_on = yield from redirect(host, request, group, rest)
+    if passed_on is not request:
+        group = _current(host, group)
+        members = _checked(host, request, group, rest)
     identifier = request.gid or host.fresh()
     if not host.once(identifier, group.ri):
         raise GroupRequestIdentifierExists(f"{group.path} has handled the group request {identifier} already")
-    passed_on = yield from redirect(host, request, group, rest)
     answers = yield from _answers(host, passed_on, group, members, rest, identifier)
     if passed_on is not request or (request.op == Operation.DELETE and forwards(group, rest)):
         yield from remember(host, passed_on, group, rest, answers)
@@ -58,6 +55,25 @@ def fan_out(host: Host, request: Request, group: Record, rest: str) -> Steps:
             yield from _forget(host, request, group, deleted)
     shown = [entry for member in members for entry in _entries(member, answers[member])]
     return Response(RSC.OK, request.rqi, {"m2m:agr": {"m2m:rsp": shown}}, rvi=request.rvi)
+
+
+def _checked(host: Host, request: Request, group: Record, rest: str) -> list[str]:
+    """Give the members that a request is for. Raises a CSEError when it may not be sent to them."""
+    if not host.may_fan_out(host.reader, request, _RIGHTS[request.op], group, request.ty):
+        raise OriginatorHasNoPrivilege(f"{request.fr} has no {request.op.name} privilege on the members of {group.path}")
+    members = _members(request, group)
+    if request.op == Operation.CREATE and group.attributes["mt"] and not rest:
+        _check_child(host, request, group)
+    if request.nesting > host.settings.max_group_nesting:
+        raise NotImplementedByCSE(f"{group.path} is nested in more than {host.settings.max_group_nesting} groups")
+    return members
+
+
+def _current(host: Host, group: Record) -> Record:
+    record = host.reader.get(group.ri)
+    if record is None:
+        raise NotFound(f"{group.path} does not exist any more")
+    return record
 
 
 def _answers(

@@ -16,7 +16,7 @@ from cse.errors import (
     OriginatorHasNoPrivilege,
     SubscriptionVerificationInitiationFailed,
 )
-from cse.primitives import Ask, Call, Effect, Request, Response, Turn
+from cse.primitives import INSIDE, Ask, Call, Effect, Request, Response, Turn
 from cse.record import Record
 from cse.schema import Attribute, Change, Event, Host, ResourceType
 from cse.storage.contract import Reader
@@ -92,7 +92,9 @@ def _prepare_create(host: Host, request: Request, parent: Record, given: Mapping
     yield Turn.WRITE
     with host.write(request) as change:
         ri = change.transaction.identify("sub", parent.ri, ResourceTypeID.SUBSCRIPTION)
-    yield from verify(host, request, ri, given["nu"])
+    # the group through which the request comes has agreed by handing it on
+    handed_on = request.nesting and host.urls(host.reader, given.get("gpi", "")) == (INSIDE,)
+    yield from verify(host, request, ri, [target for target in given["nu"] if not (handed_on and target == given["gpi"])])
     return ri
 
 

@@ -370,9 +370,11 @@ def test_one_that_answers_is_enough(cse: Driven) -> None:
     assert codes(cse.retrieve(f"{AE}/far/fopt", ME)) == [("/id-mn/a", 4008), ("/id-far/x", 5103), ("/id-mn/b", 4004)]
 
 
-def test_the_deadline_of_the_request_is_that_of_the_question(cse: Driven) -> None:
+@pytest.mark.parametrize("parameters", [{"rqet": 2500}, {"rset": 2500}, {"rqet": 2500, "rset": 5000}], ids=str)
+def test_the_deadline_of_the_request_is_that_of_the_question(cse: Driven, parameters: dict[str, Any]) -> None:
+    """Procedures 11.2: wait until rset or rqet."""
     of(group(cse, "/id-mn/a", rn="far"))
-    steps = cse.cse.handle(Request(Operation.RETRIEVE, f"{AE}/far/fopt", ME, "q", "4", rqet=2500))
+    steps = cse.cse.handle(Request(Operation.RETRIEVE, f"{AE}/far/fopt", ME, "q", "4", **parameters))
     ask = next(steps)
     assert isinstance(ask, Ask)
     assert 2 < ask.seconds <= 2.5

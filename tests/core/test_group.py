@@ -306,7 +306,12 @@ def test_an_inconsistent_group_is_deleted(cse: Driven) -> None:
 
 def test_what_one_of_them_is_counts_though_another_stays_unknown(cse: Driven) -> None:
     unknown(cse, "/id-mn/a", "/id-mn/b")
-    cse.answer = lambda call: far(a=2)(call) if call.request.to.endswith("a") else Response(RSC.TARGET_NOT_REACHABLE, call.request.rqi)
+
+    def answer(call: Call) -> Response:
+        found: Response = far(a=2)(call)
+        return found if call.request.to.endswith("a") else Response(RSC.TARGET_NOT_REACHABLE, call.request.rqi)
+
+    cse.answer = answer
     later(cse)
     found = seen(cse, f"{AE}/g")
     assert (found["mid"], found["mtv"]) == (["/id-mn/b"], False)
@@ -341,7 +346,8 @@ def test_members_that_change_while_they_are_asked(cse: Driven) -> None:
     def exchange(call: Call) -> Response:
         cse.answer = far(b=3)
         assert of(change(cse, mid=["/id-mn/b"]))["mtv"] is True
-        return far(a=2)(call)
+        found: Response = far(a=2)(call)
+        return found
 
     cse.answer = exchange
     later(cse)
