@@ -62,9 +62,10 @@ class Courier:
     reader: the store. route: the URLs of a target, in order of preference. send: delivers a call within seconds and answers with a Response whatever
     happens. settle: takes outcomes (True delivered, False given up) out of the outbox, False when it could not. random: in [0, 1).
 
-    One notice a target is under way at a time; what this CSE hosts itself takes more of them. A 2xxx answer is a delivery. When the target cannot be reached, does not answer in time or answers 5xxx or
-    6xxx, the notice is tried again after a pause that grows, and its successors wait behind it. A 4xxx answer (but 4008) refuses this very notice: repeating
-    it would change nothing, so it is given up at once and the next one has its turn.
+    One notice a target is under way at a time; what this CSE hosts itself takes all that wait, and after a failure those behind it once more. A 2xxx answer
+    is a delivery. When the target cannot be reached, does not answer in time or answers 5xxx or 6xxx, the notice is tried again after a pause that grows, and
+    its successors wait behind it. A 4xxx answer (but 4008) refuses this very notice: repeating it would change nothing, so it is given up at once and the
+    next one has its turn.
     """
 
     def __init__(

@@ -38,12 +38,12 @@ def redirect(host: Host, request: Request, group: Record, rest: str) -> Generato
     What is no valid subscription goes on as it is, for the members to refuse. Raises SubscriptionVerificationInitiationFailed.
     """
     creating = request.op == Operation.CREATE
-    if not (request.ty == ResourceTypeID.SUBSCRIPTION if creating else request.op == Operation.UPDATE) or not isinstance(request.pc, Mapping):
+    if not (request.ty == ResourceTypeID.SUBSCRIPTION if creating else request.op == Operation.UPDATE):
         return request
-    body, known = request.pc.get(_SUB), _remembered(group)
+    body = request.pc.get(_SUB) if isinstance(request.pc, Mapping) and len(request.pc) == 1 else None
     if not isinstance(body, Mapping) or not body.get("nu", not creating):
         return request
-    nfu = body.get("nfu")
+    nfu, known = body.get("nfu"), _remembered(group)
     if isinstance(nfu, str) and nfu:
         asked = request.nesting or (not creating and _outside(host, nfu) in {entry["nfu"] for entry in known.values()})
         if not asked:  # by a group of this CSE in which this one is nested, or for what is changed
@@ -58,7 +58,7 @@ def abroad(host: Host, request: Request) -> Request:
     """Give a request with a target that is valid at other CSEs, where a group may have to reach it."""
     body = request.pc.get(_SUB) if isinstance(request.pc, Mapping) else None
     if isinstance(body, Mapping) and isinstance(body.get("nfu"), str):
-        return replace(request, pc={_SUB: {**body, "nfu": _outside(host, body["nfu"])}})
+        return replace(request, pc={**request.pc, _SUB: {**body, "nfu": _outside(host, body["nfu"])}})
     return request
 
 
@@ -77,7 +77,8 @@ def remember(host: Host, request: Request, group: Record, rest: str, answers: Ma
             if not deleting:
                 of = [f"{_host_of(host, member)}/{made['ri']}" for member, made in done.items() if "ri" in made and host.remote(member)]
                 latest = timestamp(change.seconds + host.settings.max_expiration)
-                entry = {"nfu": _outside(host, body["nfu"]), "of": of, "et": max(made.get("et", latest) for made in done.values())}
+                ends = [made["et"] if isinstance(made.get("et"), str) else latest for made in done.values()]
+                entry = {"nfu": _outside(host, body["nfu"]), "of": of, "et": max(ends)}
             _store(change, group, key, entry)
 
 

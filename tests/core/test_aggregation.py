@@ -137,6 +137,12 @@ def test_what_is_no_valid_subscription_is_refused_by_each_member(cse: Driven, fa
     assert cse.retrieve(f"{POWER}/s").rsc == RSC.NOT_FOUND
 
 
+def test_content_with_two_roots_is_no_subscription(cse: Driven) -> None:
+    content = {"rn": "s", "nu": [ME], "nfu": URL}
+    assert [code for _, code in codes(cse.create(FOPT, 23, {"m2m:sub": content, "m2m:cnt": {}}, ME))] == [4000, 4000]
+    assert cse.asked == []
+
+
 def test_who_has_no_privilege_on_the_group(cse: Driven) -> None:
     assert subscribe(cse, fr=OTHER).rsc == RSC.ORIGINATOR_HAS_NO_PRIVILEGE
     assert cse.asked == []
@@ -388,6 +394,17 @@ def test_a_host_that_leaves_the_target_out_is_known_by_its_subscription(cse: Dri
     assert "/id-mn/unknown" in response.pc["m2m:dbg"]
     cse.pass_time(1)
     assert sent(cse) == [(URL, ["x"])]
+
+
+@pytest.mark.parametrize("pc", [None, "text", {}, {"m2m:sub": 7}, {"m2m:rce": []}, {"m2m:sub": {"ri": None, "et": 7}}], ids=str)
+def test_answers_that_say_nothing_of_the_subscription(cse: Driven, pc: Any) -> None:
+    """The target is known nevertheless, for notifications that name it."""
+    of(change(cse, mid=[FAR, POWER]))
+    cse.answer = answering(RSC.CREATED, pc=pc)
+    assert codes(subscribe(cse)) == [(FAR, 2001), (POWER, 2001)]
+    cse.asked.clear()
+    assert notify(cse, {"m2m:sgn": news(nfu=URL)}).rsc == RSC.OK
+    assert cse.asked == []
 
 
 def test_what_an_unreachable_member_did_not_get(cse: Driven) -> None:
