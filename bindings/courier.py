@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cse.codes import Operation
 from cse.codes import ResponseStatusCode as RSC
 from cse.config import setting
-from cse.primitives import CHANNEL, Call, Notice, Request, Response
+from cse.primitives import CHANNEL, INSIDE, Call, Notice, Request, Response
 from cse.storage import Reader, StoreError
 
 log = logging.getLogger(__name__)
@@ -64,9 +64,10 @@ class Courier:
     happens. settle: takes outcomes (True delivered, False given up) out of the outbox, False when it could not. random: in [0, 1). park: takes a target over,
     with its URL, that fetches its notices from a polling channel.
 
-    One notice a target is under way at a time. A 2xxx answer is a delivery. When the target cannot be reached, does not answer in time or answers 5xxx or
-    6xxx, the notice is tried again after a pause that grows, and its successors wait behind it. A 4xxx answer (but 4008) refuses this very notice: repeating
-    it would change nothing, so it is given up at once and the next one has its turn.
+    One notice a target is under way at a time; what this CSE hosts itself takes all that wait, and after a failure those behind it once more. A 2xxx answer
+    is a delivery. When the target cannot be reached, does not answer in time or answers 5xxx or 6xxx, the notice is tried again after a pause that grows, and
+    its successors wait behind it. A 4xxx answer (but 4008) refuses this very notice: repeating it would change nothing, so it is given up at once and the
+    next one has its turn.
     """
 
     def __init__(
@@ -192,17 +193,20 @@ class Courier:
                     await self._rest(line, notice.due - self._clock())
                 async with pool:
                     line.resting = False
-                    answer = await self._attempt(notice)
-                if answer.ok:
-                    line.failures = 0
-                    line.queue.popleft()
-                    log.info("notified %s for %s: %d", notice.target, notice.subscription, answer.rsc)
-                    self._settled(notice, True)
-                elif 4000 <= answer.rsc < 5000 and answer.rsc != RSC.REQUEST_TIMEOUT:
-                    line.failures = 0
-                    self._give_up(line, notice, answer)
-                else:
-                    await self._failed(line, notice, answer)
+                    answers = await self._attempts(line)
+                for answer in answers:
+                    notice = line.queue[0]
+                    if answer.ok:
+                        line.failures = 0
+                        line.queue.popleft()
+                        log.info("notified %s for %s: %d", notice.target, notice.subscription, answer.rsc)
+                        self._settled(notice, True)
+                    elif 4000 <= answer.rsc < 5000 and answer.rsc != RSC.REQUEST_TIMEOUT:
+                        line.failures = 0
+                        self._give_up(line, notice, answer)
+                    else:
+                        await self._failed(line, notice, answer)
+                        break
         finally:
             if self._lines.get(line.target) is line:
                 del self._lines[line.target]
@@ -221,9 +225,16 @@ class Courier:
                 line.last = page[-1].id
         return bool(line.queue)
 
-    async def _attempt(self, notice: Notice) -> Response:
+    async def _attempts(self, line: _Line) -> Sequence[Response]:
+        """Deliver the notice at the head of a line; to what this CSE hosts as many as wait, which it takes in their order and in one commit."""
+        urls = self._route(line.target)
+        if urls != (INSIDE,):
+            return (await self._attempt(line.queue[0], urls),)
+        return await asyncio.gather(*(self._attempt(notice, urls) for notice in line.queue if notice.due <= line.queue[0].due))
+
+    async def _attempt(self, notice: Notice, urls: tuple[str, ...]) -> Response:
         request = Request(op=Operation.NOTIFY, to=notice.target, fr=notice.fr, rqi=notice.rqi, rvi=self._release, pc=notice.content, ec=notice.ec)
-        return await self._send(Call(request, self._route(notice.target)), self._policy.timeout)
+        return await self._send(Call(request, urls), self._policy.timeout)
 
     async def _failed(self, line: _Line, notice: Notice, answer: Response) -> None:
         """Give up what the policy no longer bears; otherwise rest, and read the line anew, because the core may have replaced notices meanwhile."""

@@ -8,10 +8,12 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from queue import SimpleQueue
 from typing import Any, Protocol, TypeVar
 
+from msgspec.structs import replace
+
 from bindings.ports import Sender
 from cse.codes import ResponseStatusCode as RSC
 from cse.errors import CSEError, InternalServerError, RequestTimeout, TargetNotReachable
-from cse.primitives import Ask, Call, Hold, Notice, Pause, Request, Response, Steps, Turn, Work
+from cse.primitives import INSIDE, Ask, Call, Hold, Notice, Pause, Peer, Request, Response, Steps, Turn, Work
 from cse.storage import Store, StoreError
 
 log = logging.getLogger(__name__)
@@ -62,7 +64,8 @@ class Driver:
     Requests that neither write nor ask are answered inside ``submit``. Writers run one after the other and gather until the loop has no other runnable
     writer; then one commit makes all of them durable in a thread of its own, while reading goes on and new writers queue for the next one. ``batch`` bounds
     the writers of one commit, ``waiting`` those that queue: beyond it a request is refused at once. ``calls`` bounds the requests on their way to others;
-    those to the schemes of ``inside`` stay in this process: they are not counted, and their senders keep the time. With ``flexible`` requests it is ``busy``.
+    those to the schemes of ``unbounded`` stay in this process: they are not counted, and their senders keep the time.
+    With ``flexible`` requests in progress it is ``busy``.
     """
 
     def __init__(
@@ -77,7 +80,7 @@ class Driver:
         waiting: int = 20_000,
         calls: int = 256,
         flexible: int = 512,
-        inside: frozenset[str] = frozenset(),
+        unbounded: frozenset[str] = frozenset(),
     ) -> None:
         self._core = core
         self._store = store
@@ -88,7 +91,7 @@ class Driver:
         self._waiting = waiting
         self._calls = asyncio.Semaphore(calls)
         self._flexible = flexible
-        self._inside = inside
+        self._unbounded = unbounded
         self._loop = asyncio.get_running_loop()
         self._batch: list[_Job] = []
         self._syncing: list[_Job] = []
@@ -442,8 +445,10 @@ class Driver:
         self._step(job, tuple(answers), False)
 
     async def _bounded(self, call: Call, deadline: float) -> Response:
-        if call.urls and (scheme := call.urls[0].partition(":")[0]) in self._inside:
+        if call.urls and (scheme := call.urls[0].partition(":")[0]) in self._unbounded:
             return await self._senders[scheme].send(call.urls[0], call.request, deadline - self._loop.time())
+        if call.urls[:1] == (INSIDE,):  # what is handled inside may ask in turn, and must not wait for those that wait for it
+            return await self.send(call, deadline - self._loop.time())
         try:
             async with asyncio.timeout_at(deadline):
                 await self._calls.acquire()
@@ -461,6 +466,8 @@ class Driver:
         try:
             async with asyncio.timeout_at(deadline):
                 for url in call.urls:
+                    if url == INSIDE:
+                        return await self._inside(request)
                     sender = self._senders.get(url.partition(":")[0].lower())
                     if sender is None:
                         reasons.append(f"{url}: no client for this scheme")
@@ -478,6 +485,11 @@ class Driver:
             return self._refusal(request, RequestTimeout(f"{request.to} did not answer in time"))
         why = "; ".join(reasons) or "it has no point of access"
         return self._refusal(request, TargetNotReachable(f"{request.to} cannot be reached: {why}"))
+
+    async def _inside(self, request: Request) -> Response:
+        """Answer a request of this CSE to what it hosts itself."""
+        answer = self.submit(replace(request, peer=Peer(internal=True)))
+        return await answer if isinstance(answer, asyncio.Future) else answer
 
     def _refusal(self, request: Request, error: Exception) -> Response:
         """Give the answer to a request that failed; what is not meant for its originator goes to the log alone."""

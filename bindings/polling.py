@@ -13,7 +13,7 @@ from cse.storage import Reader
 
 log = logging.getLogger(__name__)
 
-INSIDE = frozenset({CHANNEL, POLL})
+SCHEMES = frozenset({CHANNEL, POLL})
 """Schemes of the URLs that lead to polling channels."""
 
 Outcomes = Sequence[tuple[Notice, bool]]
@@ -51,7 +51,7 @@ class _Channel:
 
 
 class Channels:
-    """The polling channels of this CSE, as a Sender for the schemes of INSIDE.
+    """The polling channels of this CSE, as a Sender for the schemes of SCHEMES.
 
     Notices stay in the outbox until their entity has answered them; requests that somebody waits for are held here as long as he does. What was fetched and
     not answered within ``patience`` seconds is given out again, under the same request identifier. Of the notices for one target only the oldest are out.

@@ -201,7 +201,7 @@ class Server:
             waiting=config.running.waiting,
             calls=config.running.calls,
             flexible=config.running.flexible,
-            inside=polling.INSIDE,
+            unbounded=polling.SCHEMES,
         )
         courier = Courier(
             store,
@@ -223,7 +223,7 @@ class Server:
             patience=config.notification.timeout,
             clock=time.time,
         )
-        senders |= dict.fromkeys(polling.INSIDE, channels)
+        senders |= dict.fromkeys(polling.SCHEMES, channels)
         parts.push_async_callback(driver.close)
         parts.push_async_callback(lambda: courier.close(self._left()))
         parts.push_async_callback(lambda: driver.drain(self._left()))

@@ -81,5 +81,5 @@ class Recorder:
         self.begun.append(work)
 
     def wake(self, seconds: float) -> None:
-        """Have ``on_due`` of the resource types called at a moment, in seconds since the epoch, or before."""
+        """Have batches looked at and ``on_due`` of the resource types called at a moment, in seconds since the epoch, or before."""
         self.waking = seconds if self.waking is None else min(self.waking, seconds)

@@ -23,7 +23,7 @@ from cse.errors import (
     RequestTimeout,
 )
 from cse.forwarding import forward, outgoing
-from cse.primitives import CHANNEL, Call, Notice, Peer, Request, Response, Steps, Work
+from cse.primitives import CHANNEL, INSIDE, Call, Notice, Peer, Request, Response, Steps, Work
 from cse.record import Record
 from cse.registry import Registry
 from cse.schema import Checker, Host, ResourceType
@@ -140,14 +140,16 @@ class CSE:
         return self.settings.cse_id.removeprefix("/")
 
     def urls(self, reader: Reader, target: str) -> tuple[str, ...]:
-        """Give where a notification target can be reached: itself when it is a URL, the polling channel or points of access of an AE, those of another CSE."""
+        """Give where a notification target can be reached: a URL itself, an AE by its polling channel or points of access, other CSEs, INSIDE what is here."""
         if "://" in target:
             return (target,)
         record = self.resolve(reader, target)
         if record is not None:
             if channel := record.state.get("channel"):
                 return (f"{CHANNEL}:{channel}",)
-            return tuple(record.attributes.get("poa", ())) if record.ty == ResourceTypeID.AE else ()
+            if record.ty == ResourceTypeID.AE:
+                return tuple(record.attributes.get("poa", ()))
+            return (INSIDE,) if self.registry.of(record).on_notify is not None else ()
         try:
             parsed = self.parse(target)
         except BadRequest:
@@ -185,9 +187,10 @@ class CSE:
         return deferred.resumed(self, self.reader)
 
     def _wake(self, moment: float | None) -> None:
-        """Call the resource types at a moment, if they are not called before."""
+        """Look at batches and call the resource types at a moment, if that is not done before."""
         if moment is not None:
             self._types_due = moment if self._types_due is None else min(self._types_due, moment)
+            self._batch_due = moment if self._batch_due is None else min(self._batch_due, moment)
 
     def once(self, group_request: str, target: str) -> bool:
         """Tell whether a group request identifier is seen for the first time for a target (TS-0004 7.4.14.2.2)."""

@@ -25,7 +25,7 @@ def release_batches(change: Change) -> float | None:
     following: float | None = None
     for (subscription, _), batch in waiting.items():
         record = change.transaction.get(subscription)
-        batched = record is None or "bn" in record.attributes
+        batched = record is None or notify.batches(record)
         due = batch if batched and batch[0].due <= change.seconds else [notice for notice in batch if not batched and notice.due <= change.seconds]
         if due:
             notify.release(change, due, batched)

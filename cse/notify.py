@@ -95,8 +95,10 @@ def _send(change: Change, subscription: Record, event: Event) -> None:
     if current is None and event.net != Net.DELETE_OF_RESOURCE and event.operation != Right.DELETE:
         return
     subscription = current or subscription
-    content = {"m2m:sgn": {"nev": _event(change.host, subscription, event), "sur": reference(change.host, subscription)}}
-    counted = queue(change, subscription, content)
+    notification = {"nev": _event(change.host, subscription, event), "sur": reference(change.host, subscription)}
+    if "nfu" in subscription.attributes:
+        notification["nfu"] = subscription.attributes["nfu"]
+    counted = queue(change, subscription, {"m2m:sgn": notification})
     left = subscription.attributes.get("exc")
     if current is None:
         return
@@ -152,7 +154,7 @@ def queue(change: Change, subscription: Record, content: Mapping[str, Any]) -> R
         if attributes.get("ln"):
             notice = replace(notice, ec=EventCat.LATEST if notice.ec is None else notice.ec)
         if "bn" in attributes and notice.ec != EventCat.IMMEDIATE:
-            _collect(change, notice, subscription)
+            collect(change, notice, attributes["bn"])
             continue
         if attributes.get("ln") or attributes.get("pn") == PendingNotification.SEND_LATEST:
             _drop_older(change, notice, 0.0 if attributes.get("ln") else change.host.settings.request_timeout)
@@ -185,15 +187,20 @@ def _limit(change: Change, subscription: Record) -> tuple[Record, float]:
     return counted, start + sent // most * length if sent >= most else 0.0
 
 
-def _collect(change: Change, notice: Notice, subscription: Record) -> None:
-    """Hold a notification for its batch, and let the batch go when it is full (TS-0004 7.5.1.2.7)."""
-    batch: Mapping[str, Any] = subscription.attributes["bn"]
+def batches(record: Record) -> bool:
+    """Tell whether what is held for a resource goes out as one m2m:agn: for a subscription with batchNotify, and for a group, which only aggregates."""
+    return record.ty != ResourceTypeID.SUBSCRIPTION or "bn" in record.attributes
+
+
+def collect(change: Change, notice: Notice, batch: Mapping[str, Any]) -> float:
+    """Hold a notification for its batch, and let the batch go when it is full (TS-0004 7.5.1.2.7); give the time in seconds at which it goes otherwise."""
     held = change.transaction.notices(limit=max(1000, batch.get("num", 0)), held=True, subscription=notice.subscription, target=notice.target)
     duration = duration_seconds(batch["dur"]) if "dur" in batch else change.host.settings.default_batch_seconds
     due = held[0].due if held else notice.created + duration
     last = change.transaction.enqueue(replace(notice, due=due, held=True))
     if batch.get("num") and len(held) + 1 >= batch["num"]:
         release(change, [*held, last])
+    return due
 
 
 def release(change: Change, held: list[Notice], batched: bool = True) -> None:
@@ -211,13 +218,18 @@ def release(change: Change, held: list[Notice], batched: bool = True) -> None:
     change.transaction.enqueue(replace(sent[0], content=content, due=0.0, held=False, id=0))
 
 
-def _tell_deletion(change: Change, subscription: Record) -> None:
-    """Let waiting batches of a deleted subscription go and tell ``su`` and ``acrs`` that it is gone (TS-0004 7.4.8.2.4)."""
+def let_go(change: Change, record: Record) -> None:
+    """Send what is held for a subscription or group that is deleted."""
     waiting: dict[str, list[Notice]] = {}
-    for notice in change.transaction.notices(held=True, subscription=subscription.ri):
+    for notice in change.transaction.notices(held=True, subscription=record.ri):
         waiting.setdefault(notice.target, []).append(notice)
     for held in waiting.values():
-        release(change, held, "bn" in subscription.attributes)
+        release(change, held, batches(record))
+
+
+def _tell_deletion(change: Change, subscription: Record) -> None:
+    """Let waiting batches of a deleted subscription go and tell ``su`` and ``acrs`` that it is gone (TS-0004 7.4.8.2.4)."""
+    let_go(change, subscription)
     targets = [subscription.attributes[name] for name in ("su",) if name in subscription.attributes]
     for target in [*targets, *subscription.attributes.get("acrs", ())]:
         content = {"m2m:sgn": {"sud": True, "sur": reference(change.host, subscription)}}

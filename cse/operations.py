@@ -408,7 +408,10 @@ def _deleted(request: Request, result: Result) -> Response:
 
 
 def receive(host: Host, request: Request, target: Record) -> Steps:
-    """Take a NOTIFY: for an AE it is passed on to it, for the CSEBase the CSE is meant itself (TS-0004 7.3.3.9)."""
+    """Take a NOTIFY: for an AE it is passed on to it, for the CSEBase the CSE is meant itself, other types have a rule of their own (TS-0004 7.3.3.9)."""
+    on_notify = host.type_of(target).on_notify
+    if on_notify is not None:
+        return (yield from on_notify(host, request, target))
     if target.ty not in (ResourceTypeID.AE, ResourceTypeID.CSE_BASE):
         raise OperationNotAllowed(f"{target.path} takes no NOTIFY")
     require(host, host.reader, request, Right.NOTIFY, target)

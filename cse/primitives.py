@@ -124,6 +124,10 @@ class Call(msgspec.Struct, frozen=True):
     urls: tuple[str, ...]
 
 
+INSIDE = "cse:"
+"""The point of access of what this CSE hosts itself: a request that goes there is handled inside, as one of this CSE, and never leaves it."""
+
+
 class Ask(msgspec.Struct, frozen=True):
     """Effect: send these calls at the same time and resume with one Response each, in order.
 

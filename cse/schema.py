@@ -61,11 +61,15 @@ class Settings(Protocol):
     @property
     def default_batch_seconds(self) -> float: ...
     @property
+    def default_aggregation_seconds(self) -> float: ...
+    @property
     def max_name_length(self) -> int: ...
     @property
     def max_group_nesting(self) -> int: ...
     @property
     def max_group_members(self) -> int: ...
+    @property
+    def member_retry_interval(self) -> float: ...
     @property
     def release(self) -> str: ...
     @property
@@ -136,7 +140,8 @@ class Host(Protocol):
         """The local resource at an address in any form; None when it does not exist, is virtual or belongs to another CSE."""
 
     def urls(self, reader: Reader, target: str) -> tuple[str, ...]:
-        """Where a notification target can be reached: a URL itself, or the points of access of an AE or CSE; () when nowhere."""
+        """Where a notification target can be reached: a URL itself, the points of access of an AE or CSE, INSIDE for a resource of this CSE whose type
+        takes notifications; () when nowhere."""
 
     def may(self, reader: Reader, request: Request, operation: int, target: Record, child: int | None = None) -> bool:
         """Whether the originator of a request has a privilege (AccessControlOperation) on a resource; ``child`` is the type to be created."""
@@ -240,7 +245,7 @@ class Change(Protocol):
         """Have steps run beside the requests as soon as this transaction is durable; they may ask, and are begun again when their commit fails."""
 
     def wake(self, seconds: float) -> None:
-        """Have ``on_due`` of the resource types called at a moment, in seconds since the epoch, or before."""
+        """Have batches looked at and ``on_due`` of the resource types called at a moment, in seconds since the epoch, or before."""
 
 
 class Checker(Protocol):
@@ -335,6 +340,8 @@ class ResourceType:
     """(reader, resource): whether it must not be shown (TS-0001 9.6.6 disableRetrieval)."""
     on_due: Callable[[Change], float | None] | None = None
     """(change) in a write transaction of its own, at start, when it said so and after ``Change.wake``: do what time has come for; gives the next moment."""
+    on_notify: Callable[[Host, Request, Record], Steps] | None = None
+    """(host, request, resource): the procedure of a NOTIFY to the resource, with all its checks; without it the type takes none."""
     on_retrieve: Callable[[Host, Record], Mapping[str, Any]] | None = None
     """(host, resource): attributes that are only known at the moment of a RETRIEVE."""
     special: Specialisations | None = None

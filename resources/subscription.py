@@ -17,7 +17,7 @@ from cse.errors import (
     OriginatorHasNoPrivilege,
     SubscriptionVerificationInitiationFailed,
 )
-from cse.primitives import Ask, Call, Effect, Request, Response, Turn, Waivable
+from cse.primitives import INSIDE, Ask, Call, Effect, Request, Response, Turn, Waivable
 from cse.record import Record
 from cse.schema import Attribute, Change, Event, Host, ResourceType
 from cse.storage.contract import Reader
@@ -99,7 +99,9 @@ def _prepare_create(host: Host, request: Request, parent: Record, given: Mapping
     yield Turn.WRITE
     with host.write(request) as change:
         ri = change.transaction.identify("sub", parent.ri, ResourceTypeID.SUBSCRIPTION)
-    yield from _verify(host, request, ri, given["nu"])
+    # the group through which the request comes has agreed by handing it on
+    handed_on = request.nesting and host.urls(host.reader, given.get("gpi", "")) == (INSIDE,)
+    yield from verify(host, request, ri, [target for target in given["nu"] if not (handed_on and target == given["gpi"])])
     return ri
 
 
@@ -112,11 +114,14 @@ def _check_single(reader: Reader, parent: Record, given: Mapping[str, Any]) -> N
 
 def _prepare_update(host: Host, request: Request, record: Record, changes: Mapping[str, Any]) -> Generator[Effect, tuple[Response, ...], Any]:
     _check_update(host, host.reader, record, changes)
-    yield from _verify(host, request, record.ri, [target for target in changes.get("nu", ()) if target not in record.attributes["nu"]])
+    yield from verify(host, request, record.ri, [target for target in changes.get("nu", ()) if target not in record.attributes["nu"]])
 
 
-def _verify(host: Host, request: Request, ri: str, targets: list[str]) -> Generator[Effect, tuple[Response, ...], None]:
-    """Send the verification request to targets (TS-0004 7.5.1.2.1). Raises SubscriptionVerificationInitiationFailed."""
+def verify(host: Host, request: Request, ri: str, targets: list[str]) -> Generator[Effect, tuple[Response, ...], None]:
+    """Send the verification request to targets other than the originator (TS-0004 7.5.1.2.1), for the subscription, or the group, ``ri``.
+
+    Raises SubscriptionVerificationInitiationFailed.
+    """
     settings = host.settings
     content = {"m2m:sgn": {"vrq": True, "sur": f"{settings.cse_id}/{ri}", "cr": request.fr}}
     asked = [target for target in dict.fromkeys(targets) if not same_entity(_entity(host, target), request.fr, settings.cse_id, settings.sp_id)]
@@ -154,7 +159,7 @@ def _on_create(change: Change, draft: dict[str, Any], parent: Record, _: Any) ->
     draft.setdefault("nct", _default_content(draft))
     draft["enc"] = _complete_criteria(draft.get("enc"))
     if "bn" in draft:
-        draft["bn"] = _complete_batch(change.host, draft["bn"])
+        draft["bn"] = complete_batch(change.host, draft["bn"])
     if draft.get("nse"):
         draft["nsi"] = _statistics(draft["nu"], ())
     if "psn" in draft:
@@ -180,7 +185,7 @@ def _on_update(change: Change, record: Record, changes: dict[str, Any], _: Any) 
     if "enc" in changes:
         changes["enc"] = _complete_criteria(changes["enc"])
     if changes.get("bn") is not None:
-        changes["bn"] = _complete_batch(change.host, changes["bn"])
+        changes["bn"] = complete_batch(change.host, changes["bn"])
     if changes.get("nse"):
         changes["nsi"] = _statistics(changes.get("nu", record.attributes["nu"]), ())
     elif "nse" in changes and changes["nse"] is None:
@@ -213,7 +218,7 @@ def _default_content(attributes: Mapping[str, Any]) -> int:
     return _CONTENT[nets[0]][0]
 
 
-def _complete_batch(host: Host, batch: Mapping[str, Any]) -> dict[str, Any]:
+def complete_batch(host: Host, batch: Mapping[str, Any]) -> dict[str, Any]:
     """Add the duration of the CSE to a batchNotify without one (TS-0004 6.3.5.6)."""
     return {"dur": f"PT{host.settings.default_batch_seconds:g}S", **batch}
 

@@ -5,13 +5,15 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+from msgspec.structs import replace
+
 from bindings.definitions import load
 from bindings.serve import resource_types
 from cse.codes import Operation
 from cse.codes import ResponseStatusCode as RSC
 from cse.config import Settings
 from cse.core import CSE
-from cse.primitives import Ask, Call, Notice, Pause, Request, Response, Steps, Work
+from cse.primitives import INSIDE, Ask, Call, Notice, Pause, Peer, Request, Response, Steps, Work
 from cse.storage import Store, commit, open_store
 
 Answer = Callable[[Call], Response]
@@ -64,12 +66,26 @@ class Driven:
                     return None
                 if isinstance(effect, Ask):
                     self.commit()
-                    self.asked.extend(effect.calls)
-                    told = tuple(self.answer(call) for call in effect.calls)
+                    self.asked.extend(call for call in effect.calls if call.urls != (INSIDE,))
+                    told = tuple(self._inside(call.request) if call.urls == (INSIDE,) else self.answer(call) for call in effect.calls)
         except StopIteration as end:
             self.commit()
             response: Response = end.value
             return response
+
+    def _inside(self, request: Request) -> Response:
+        return self.request(replace(request, peer=Peer(internal=True)))
+
+    def hand_over(self) -> list[Response]:
+        """Deliver the notices for resources of this CSE, as the courier does; give their answers."""
+        answers: list[Response] = []
+        while inner := [notice for notice in self.notices if self.cse.route(notice.target) == (INSIDE,)]:
+            self.notices = [notice for notice in self.notices if notice not in inner]
+            for notice in inner:
+                answers.append(self._inside(Request(Operation.NOTIFY, notice.target, notice.fr, notice.rqi, "4", pc=notice.content, ec=notice.ec)))
+                self.cse.settle([(notice, answers[-1].ok)])
+                self.commit()
+        return answers
 
     def commit(self) -> None:
         """Make what was written visible; collect the notices, and run what it has begun."""

@@ -18,7 +18,7 @@ from bindings.http.client import HttpSender
 from bindings.http.server import serve
 from cse.codes import Operation
 from cse.codes import ResponseStatusCode as RSC
-from cse.primitives import Call, Notice, Request, Response, Steps, Turn, Work
+from cse.primitives import INSIDE, Call, Notice, Request, Response, Steps, Turn, Work
 from cse.storage import StoreError, commit
 from cse.storage.memory import MemoryStore
 
@@ -394,3 +394,44 @@ async def test_forgetting_drops_all_that_waits(target: Target, dead: str) -> Non
         post.outbox.store.reset()
         await post.put("n1", to=target.url)
         await post.until(n1=True)
+
+
+class Inside(Outbox):
+    """An outbox whose core takes notifications itself and refuses some."""
+
+    def __init__(self, **refusals: list[RSC]) -> None:
+        super().__init__()
+        self.routes = {"grp1": (INSIDE,)}
+        self.refusals = refusals
+        self.taken: list[str | None] = []
+
+    def handle(self, request: Request) -> Steps:
+        yield Turn.WRITE
+        assert request.peer.internal
+        refused = self.refusals.get(request.rqi or "")
+        if refused:
+            return Response(refused.pop(0), request.rqi)
+        self.taken.append(request.rqi)
+        with self.store.transaction() as transaction:
+            transaction.remember("taken", str(len(self.taken)))
+        return Response(RSC.OK, request.rqi)
+
+
+async def test_what_this_cse_hosts_takes_all_that_waits_in_order() -> None:
+    outbox, names = Inside(), [f"n{number}" for number in range(300)]
+    async with posting(replace(QUICK, memory=20), outbox) as post:
+        for start in range(0, 300, 50):
+            await post.put(*names[start : start + 50], to="grp1")
+        await post.until(**dict.fromkeys(names, True))
+    assert outbox.taken == names
+
+
+async def test_what_this_cse_refuses_is_given_up_and_what_fails_is_tried_again() -> None:
+    """At least once: what follows a failure is repeated with it."""
+    outbox = Inside(n1=[RSC.BAD_REQUEST], n2=[RSC.INTERNAL_SERVER_ERROR, RSC.REQUEST_TIMEOUT])
+    async with posting(outbox=outbox) as post:
+        await post.put("n0", "n1", "n2", "n3", to="grp1")
+        await post.until(n0=True, n1=False, n2=True, n3=True)
+    assert outbox.taken[0] == "n0"
+    assert set(outbox.taken) == {"n0", "n2", "n3"}
+    assert outbox.taken[-2:] == ["n2", "n3"]

@@ -195,7 +195,14 @@ def test_the_life_of_a_request_and_its_result() -> None:
     """rset, else rp after the execution, else as this CSE keeps results (TS-0004 7.4.12)."""
     cse = world(result_lifetime=100.0)
     now = cse.seconds
-    kept: list[tuple[dict[str, Any], int]] = [({"rset": 5000}, 5), ({"rp": 7000}, 7), ({"oet": LATER, "rp": 7000}, 67), ({}, 100), ({"rqet": 50_000}, 150), ({"rp": timestamp(now + 9)}, 9)]
+    kept: list[tuple[dict[str, Any], int]] = [
+        ({"rset": 5000}, 5),
+        ({"rp": 7000}, 7),
+        ({"oet": LATER, "rp": 7000}, 67),
+        ({}, 100),
+        ({"rqet": 50_000}, 150),
+        ({"rp": timestamp(now + 9)}, 9),
+    ]
     for more, seconds in kept:
         assert seen(cse, made(cse, SYNCH, **more), ME)["et"] == timestamp(now + seconds), more
     uri = made(cse, SYNCH, rset=5000)
