@@ -7,9 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from cse.codes import Operation
-from cse.codes import ResponseStatusCode as RSC
 from cse.config import setting
-from cse.primitives import Call, Notice, Request, Response
+from cse.primitives import Call, Notice, Request, Response, refused
 from cse.storage import Reader, StoreError
 
 log = logging.getLogger(__name__)
@@ -60,7 +59,8 @@ class Courier:
     """Delivers what the outbox holds.
 
     reader: the store. route: the URLs of a target, in order of preference. send: delivers a call within seconds and answers with a Response whatever
-    happens. settle: takes outcomes (True delivered, False given up) out of the outbox, False when it could not. random: in [0, 1).
+    happens. inside: delivers a notice that is for this process itself, and takes it out of the outbox by that; None when it is for others.
+    settle: takes outcomes (True delivered, False given up) out of the outbox, False when it could not. random: in [0, 1).
 
     One notice a target is under way at a time. A 2xxx answer is a delivery. When the target cannot be reached, does not answer in time or answers 5xxx or
     6xxx, the notice is tried again after a pause that grows, and its successors wait behind it. A 4xxx answer (but 4008) refuses this very notice: repeating
@@ -78,6 +78,7 @@ class Courier:
         release: str,
         clock: Callable[[], float],
         random: Callable[[], float],
+        inside: Callable[[Notice, Request], Response | Awaitable[Response] | None] = lambda notice, request: None,
     ) -> None:
         self._reader = reader
         self._route = route
@@ -87,6 +88,7 @@ class Courier:
         self._release = release
         self._clock = clock
         self._random = random
+        self._inside = inside
         self._lines: dict[str, _Line] = {}
         self._healthy = asyncio.Semaphore(policy.concurrency)
         self._doubtful = asyncio.Semaphore(max(1, policy.concurrency // 4))
@@ -169,15 +171,16 @@ class Courier:
                     await self._rest(line, notice.due - self._clock())
                 async with pool:
                     line.resting = False
-                    answer = await self._attempt(notice)
+                    answer, settled = await self._attempt(notice)
                 if answer.ok:
                     line.failures = 0
                     line.queue.popleft()
                     log.info("notified %s for %s: %d", notice.target, notice.subscription, answer.rsc)
-                    self._settled(notice, True)
-                elif 4000 <= answer.rsc < 5000 and answer.rsc != RSC.REQUEST_TIMEOUT:
+                    if not settled:
+                        self._settled(notice, True)
+                elif refused(answer):
                     line.failures = 0
-                    self._give_up(line, notice, answer)
+                    self._give_up(line, notice, answer, settled)
                 else:
                     await self._failed(line, notice, answer)
         finally:
@@ -198,9 +201,13 @@ class Courier:
                 line.last = page[-1].id
         return bool(line.queue)
 
-    async def _attempt(self, notice: Notice) -> Response:
+    async def _attempt(self, notice: Notice) -> tuple[Response, bool]:
+        """Deliver a notice; give the answer, and whether a final one has left the outbox already."""
         request = Request(op=Operation.NOTIFY, to=notice.target, fr=notice.fr, rqi=notice.rqi, rvi=self._release, pc=notice.content, ec=notice.ec)
-        return await self._send(Call(request, self._route(notice.target)), self._policy.timeout)
+        told = self._inside(notice, request)
+        if told is not None:
+            return (told if isinstance(told, Response) else await told), True
+        return await self._send(Call(request, self._route(notice.target)), self._policy.timeout), False
 
     async def _failed(self, line: _Line, notice: Notice, answer: Response) -> None:
         """Give up what the policy no longer bears; otherwise rest, and read the line anew, because the core may have replaced notices meanwhile."""
@@ -223,10 +230,11 @@ class Courier:
         line.resting = True
         await asyncio.sleep(seconds)
 
-    def _give_up(self, line: _Line, notice: Notice, answer: Response) -> None:
+    def _give_up(self, line: _Line, notice: Notice, answer: Response, settled: bool = False) -> None:
         line.queue.popleft()
         log.warning("gave up notifying %s for %s: %s", notice.target, notice.subscription or "no subscription", _reason(answer))
-        self._settled(notice, False)
+        if not settled:
+            self._settled(notice, False)
 
     def _settled(self, notice: Notice, delivered: bool) -> None:
         self._outcomes.append((notice, delivered))

@@ -37,6 +37,7 @@ from resources import (
     ae,
     container,
     content_instance,
+    cross_resource_subscription,
     cse_base,
     exec_instance,
     flex_container,
@@ -45,6 +46,9 @@ from resources import (
     mgmt_cmd,
     mgmt_obj,
     node,
+    notification_target_mgmt_policy_ref,
+    notification_target_policy,
+    policy_deletion_rules,
     subscription,
 )
 
@@ -65,6 +69,10 @@ TYPES = (
     mgmt_obj.TYPE,
     mgmt_cmd.TYPE,
     exec_instance.TYPE,
+    cross_resource_subscription.TYPE,
+    notification_target_mgmt_policy_ref.TYPE,
+    notification_target_policy.TYPE,
+    policy_deletion_rules.TYPE,
 )
 """The resource types of this CSE; those that definitions specialise have no specialisations yet."""
 
@@ -171,6 +179,7 @@ class Server:
             release=config.settings.release,
             clock=time.time,
             random=random,
+            inside=lambda notice, request: None if (steps := core.inside(notice)) is None else driver.run(steps, request),
         )
         parts.push_async_callback(driver.close)
         parts.push_async_callback(lambda: courier.close(self._left()))

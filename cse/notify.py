@@ -97,9 +97,18 @@ def _send(change: Change, subscription: Record, event: Event) -> None:
     subscription = current or subscription
     content = {"m2m:sgn": {"nev": _event(change.host, subscription, event), "sur": reference(change.host, subscription)}}
     counted = queue(change, subscription, content)
+    if current is not None:
+        _count(change, current, counted)
+
+
+def tell(change: Change, subscription: Record, content: Mapping[str, Any]) -> None:
+    """Queue a notification for all targets of a subscription and count it; the last one that ``exc`` allows ends the subscription."""
+    _count(change, subscription, queue(change, subscription, content))
+
+
+def _count(change: Change, subscription: Record, counted: Record) -> None:
+    """Count an event that was queued (``exc``, ``nse``); ``counted`` is the subscription with what queueing remembers of it."""
     left = subscription.attributes.get("exc")
-    if current is None:
-        return
     if left == 1:
         change.remove(subscription)
         return
@@ -108,7 +117,7 @@ def _send(change: Change, subscription: Record, event: Event) -> None:
     if subscription.attributes.get("nse"):
         statistics = [{**each, "noec": each["noec"] + 1} for each in subscription.attributes.get("nsi", ())]
         counted = counted.with_attributes({"nsi": statistics})
-    if counted is not current:
+    if counted is not subscription:
         change.replace(counted)
 
 
@@ -219,7 +228,9 @@ def _tell_deletion(change: Change, subscription: Record) -> None:
     for held in waiting.values():
         release(change, held, "bn" in subscription.attributes)
     targets = [subscription.attributes[name] for name in ("su",) if name in subscription.attributes]
-    for target in [*targets, *subscription.attributes.get("acrs", ())]:
+    gone = {reference(change.host, found) for found in change.ended}
+    targets += [target for target in subscription.attributes.get("acrs", ()) if target not in gone]
+    for target in targets:
         content = {"m2m:sgn": {"sud": True, "sur": reference(change.host, subscription)}}
         change.transaction.enqueue(Notice(target, change.host.fresh(), change.host.settings.cse_id, content, subscription.ri, created=change.seconds))
 

@@ -93,6 +93,11 @@ class Response(msgspec.Struct, frozen=True):
         return self.rsc < 3000
 
 
+def refused(response: Response) -> bool:
+    """Tell whether a request would be answered in the same way again: 4xxx, but for a time-out."""
+    return 4000 <= response.rsc < 5000 and response.rsc != ResponseStatusCode.REQUEST_TIMEOUT
+
+
 class Call(msgspec.Struct, frozen=True):
     """One request that leaves this CSE, and where it may be delivered: points of access in their order of preference."""
 

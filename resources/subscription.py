@@ -16,12 +16,13 @@ from cse.errors import (
     OriginatorHasNoPrivilege,
     SubscriptionVerificationInitiationFailed,
 )
-from cse.primitives import Ask, Call, Effect, Request, Response, Turn
+from cse.primitives import Ask, Call, Effect, Peer, Request, Response, Turn
 from cse.record import Record
 from cse.schema import Attribute, Change, Event, Host, ResourceType
 from cse.storage.contract import Reader
 from cse.structures import BATCH_NOTIFY, EVENT_NOTIFICATION_CRITERIA, NOTIFICATION_STATS, RATE_LIMIT
 from resources._common import CONSULTED, CREATOR, CUSTODIAN, EXPIRES, LABELS, POLICIES, UNIVERSAL, unannounced
+from resources._target_removal import remove_target
 
 _CONTENT: Mapping[int, tuple[int, ...]] = {1: (1, 2, 3), 2: (1, 3), 3: (1, 3), 4: (1, 3), 5: (1, 3), 6: (4,), 7: (2,), 8: (5,)}
 """notificationContentType for each event type, the default first (TS-0004 6.3.4.2.18)."""
@@ -92,7 +93,7 @@ def _prepare_create(host: Host, request: Request, parent: Record, given: Mapping
     yield Turn.WRITE
     with host.write(request) as change:
         ri = change.transaction.identify("sub", parent.ri, ResourceTypeID.SUBSCRIPTION)
-    yield from _verify(host, request, ri, given["nu"])
+    yield from verify(host, request, ri, given["nu"])
     return ri
 
 
@@ -105,29 +106,39 @@ def _check_single(reader: Reader, parent: Record, given: Mapping[str, Any]) -> N
 
 def _prepare_update(host: Host, request: Request, record: Record, changes: Mapping[str, Any]) -> Generator[Effect, tuple[Response, ...], Any]:
     _check_update(host, host.reader, record, changes)
-    yield from _verify(host, request, record.ri, [target for target in changes.get("nu", ()) if target not in record.attributes["nu"]])
+    yield from verify(host, request, record.ri, [target for target in changes.get("nu", ()) if target not in record.attributes["nu"]])
 
 
-def _verify(host: Host, request: Request, ri: str, targets: list[str]) -> Generator[Effect, tuple[Response, ...], None]:
+def verify(host: Host, request: Request, ri: str, targets: list[str]) -> Generator[Effect, tuple[Response, ...], None]:
     """Send the verification request to targets (TS-0004 7.5.1.2.1). Raises SubscriptionVerificationInitiationFailed."""
     settings = host.settings
     content = {"m2m:sgn": {"vrq": True, "sur": f"{settings.cse_id}/{ri}", "cr": request.fr}}
-    asked = [target for target in dict.fromkeys(targets) if not same_entity(_entity(host, target), request.fr, settings.cse_id, settings.sp_id)]
+    asked = [target for target in dict.fromkeys(targets) if not same_entity(entity(host, target), request.fr, settings.cse_id, settings.sp_id)]
     calls = []
+    told_of = []
     for target in asked:
+        if host.takes_notify(host.reader, target):
+            inside = Request(Operation.NOTIFY, target, settings.cse_id, host.fresh(), settings.release, pc=content, peer=Peer(internal=True))
+            _check_verified(target, (yield from host.handle(inside)))
+            continue
         urls = host.urls(host.reader, target)
         if not urls:
             raise SubscriptionVerificationInitiationFailed(f"the notification target {target!r} has no point of access")
         calls.append(Call(Request(Operation.NOTIFY, target, settings.cse_id, host.fresh(), settings.release, pc=content), urls))
+        told_of.append(target)
     if not calls:
         return
     answers = yield Ask(tuple(calls), host.remaining(request))
-    for target, told in zip(asked, answers, strict=True):
-        if not told.ok:
-            raise SubscriptionVerificationInitiationFailed(f"the notification target {target!r} answered its verification with {int(told.rsc)}")
+    for target, told in zip(told_of, answers, strict=True):
+        _check_verified(target, told)
 
 
-def _entity(host: Host, target: str) -> str:
+def _check_verified(target: str, told: Response) -> None:
+    if not told.ok:
+        raise SubscriptionVerificationInitiationFailed(f"the notification target {target!r} answered its verification with {int(told.rsc)}")
+
+
+def entity(host: Host, target: str) -> str:
     """Give the AE-ID of a target that is the address of an AE, anything else as it is."""
     record = None if "://" in target else host.resolve(host.reader, target)
     return target if record is None else record.attributes.get("aei", record.ri)
@@ -147,7 +158,7 @@ def _on_create(change: Change, draft: dict[str, Any], parent: Record, _: Any) ->
     if "bn" in draft:
         draft["bn"] = _complete_batch(change.host, draft["bn"])
     if draft.get("nse"):
-        draft["nsi"] = _statistics(draft["nu"], ())
+        draft["nsi"] = statistics(draft["nu"], ())
     if "psn" in draft:
         _tell_earlier(change, draft, parent)
 
@@ -173,14 +184,14 @@ def _on_update(change: Change, record: Record, changes: dict[str, Any], _: Any) 
     if changes.get("bn") is not None:
         changes["bn"] = _complete_batch(change.host, changes["bn"])
     if changes.get("nse"):
-        changes["nsi"] = _statistics(changes.get("nu", record.attributes["nu"]), ())
+        changes["nsi"] = statistics(changes.get("nu", record.attributes["nu"]), ())
     elif "nse" in changes and changes["nse"] is None:
         changes["nsi"] = None
     elif "nu" in changes and "nsi" in record.attributes:
-        changes["nsi"] = _statistics(changes["nu"], record.attributes["nsi"])
+        changes["nsi"] = statistics(changes["nu"], record.attributes["nsi"])
 
 
-def _statistics(targets: list[str], kept: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def statistics(targets: list[str], kept: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Give notificationStatsInfo for targets: what is kept of them, zero for the others."""
     known = {each["tg"]: dict(each) for each in kept}
     return [known.get(target, {"tg": target, "rqs": 0, "rsr": 0, "noec": 0}) for target in targets]
@@ -247,6 +258,7 @@ TYPE = ResourceType(
             "tsbA",
         }
     ),
+    virtual={"ntsr": remove_target},
     authorize=_authorize,
     identify=_identify,
     prepare_create=_prepare_create,

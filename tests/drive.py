@@ -11,7 +11,7 @@ from cse.codes import Operation
 from cse.codes import ResponseStatusCode as RSC
 from cse.config import Settings
 from cse.core import CSE
-from cse.primitives import Ask, Call, Notice, Request, Response
+from cse.primitives import Ask, Call, Notice, Request, Response, Steps
 from cse.storage import Store, commit, open_store
 
 Answer = Callable[[Call], Response]
@@ -35,6 +35,10 @@ class Driven:
     seconds: float = 1_750_000_000.0
     asked: list[Call] = field(default_factory=list)
     notices: list[Notice] = field(default_factory=list)
+    waiting: list[Notice] = field(default_factory=list)
+    """Notices for the CSE itself that are not due yet."""
+    failed: list[Notice] = field(default_factory=list)
+    """Notices for the CSE itself that could not be delivered."""
 
     def __post_init__(self) -> None:
         self._numbers = count(1)
@@ -43,7 +47,9 @@ class Driven:
 
     def request(self, request: Request) -> Response:
         """Answer one request, with a commit before each question and at the end."""
-        steps = self.cse.handle(request)
+        return self._run(self.cse.handle(request))
+
+    def _run(self, steps: Steps) -> Response:
         told: tuple[Response, ...] = ()
         try:
             while True:
@@ -59,8 +65,18 @@ class Driven:
             return response
 
     def commit(self) -> None:
-        """Make what was written visible; collect the notices."""
-        self.notices.extend(commit(self.store))
+        """Make what was written visible; collect the notices, and deliver those that are for the CSE itself, as the courier does."""
+        self._deliver(commit(self.store))
+
+    def _deliver(self, notices: list[Notice]) -> None:
+        for notice in notices:
+            steps = self.cse.inside(notice)
+            if steps is None:
+                self.notices.append(notice)
+            elif notice.due > self.seconds:
+                self.waiting.append(notice)
+            else:
+                self.failed += [] if self._run(steps).ok else [notice]
 
     def pass_time(self, seconds: float) -> None:
         """Turn the clock and let the CSE do what is due."""
@@ -68,6 +84,8 @@ class Driven:
         while self.cse.due(self.seconds) == 0.0:
             self.commit()
         self.commit()
+        due, self.waiting = self.waiting, []
+        self._deliver(due)
 
     def create(self, to: str, ty: int, pc: Any, fr: str | None = "CAdmin", **more: Any) -> Response:
         return self.request(Request(Operation.CREATE, to, fr, f"q{next(self._numbers)}", "4", ty=ty, pc=pc, **more))
