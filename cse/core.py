@@ -246,7 +246,7 @@ class CSE:
                 return (yield from forward(self, request, address))
             segments = (address.stem,)
         found = self._locate(segments)
-        if found is None and self._expected and segments[0] in self._expected:
+        if found is None and request.op == Operation.NOTIFY and segments[0] in self._expected:
             return self._confirmed(request, self._expected[segments[0]])
         if found is None or self.expired(found.record):
             raise NotFound(f"{request.to} does not exist")
@@ -262,7 +262,7 @@ class CSE:
     def _confirmed(self, request: Request, originator: str) -> Response:
         """Answer a NOTIFY to a resource that is still being made."""
         content = request.pc.get("m2m:sgn") if isinstance(request.pc, Mapping) else None
-        asked = content if request.op == Operation.NOTIFY and isinstance(content, Mapping) and content.get("vrq") is True else {}
+        asked = content if isinstance(content, Mapping) and content.get("vrq") is True else {}
         if not same_entity(str(asked.get("cr", "")), originator, self.settings.cse_id, self.settings.sp_id):
             raise TargetNotReachable(f"{request.to} is not ready yet")
         return operations.answer(request, ResponseStatusCode.OK)
