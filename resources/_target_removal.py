@@ -144,7 +144,7 @@ def _ask(host: Host, request: Request, subscription: Record, target: str) -> Ste
 def _inform(change: Change, subscription: Record, target: str) -> None:
     host = change.host
     content = _question(host, subscription, target)
-    change.transaction.enqueue(Notice(subscription.originator, host.fresh(), host.settings.cse_id, content, subscription.ri, created=change.seconds))
+    change.transaction.enqueue(Notice(subscription.originator, host.fresh(), host.settings.cse_id, content, created=change.seconds))
 
 
 def _remove(change: Change, subscription: Record, entries: list[str]) -> None:
