@@ -30,8 +30,9 @@ def notify(change: Change) -> None:
         for subscription in event.subscriptions:
             if matches(change, subscription, event):
                 _send(change, subscription, event)
+    gone = {reference(change.host, subscription) for subscription in change.ended}
     for subscription in change.ended:
-        _tell_deletion(change, subscription)
+        _tell_deletion(change, subscription, gone)
 
 
 def _settled(change: Change, event: Event) -> Event:
@@ -220,15 +221,21 @@ def release(change: Change, held: list[Notice], batched: bool = True) -> None:
     change.transaction.enqueue(replace(sent[0], content=content, due=0.0, held=False, id=0))
 
 
-def _tell_deletion(change: Change, subscription: Record) -> None:
-    """Let waiting batches of a deleted subscription go and tell ``su`` and ``acrs`` that it is gone (TS-0004 7.4.8.2.4)."""
+def withdraw(change: Change, target: str, subscription: str | None = None) -> None:
+    """Drop what waits for a target, of one subscription or of all."""
+    for held in (False, True):
+        while waiting := change.transaction.notices(held=held, subscription=subscription, target=target):
+            change.transaction.drop([notice.id for notice in waiting])
+
+
+def _tell_deletion(change: Change, subscription: Record, gone: set[str]) -> None:
+    """Let waiting batches of a deleted subscription go and tell ``su`` and ``acrs``, but those that are gone too, that it is (TS-0004 7.4.8.2.4)."""
     waiting: dict[str, list[Notice]] = {}
     for notice in change.transaction.notices(held=True, subscription=subscription.ri):
         waiting.setdefault(notice.target, []).append(notice)
     for held in waiting.values():
         release(change, held, "bn" in subscription.attributes)
     targets = [subscription.attributes[name] for name in ("su",) if name in subscription.attributes]
-    gone = {reference(change.host, found) for found in change.ended}
     targets += [target for target in subscription.attributes.get("acrs", ()) if target not in gone]
     for target in targets:
         content = {"m2m:sgn": {"sud": True, "sur": reference(change.host, subscription)}}

@@ -10,6 +10,7 @@ from cse.codes import NotificationTargetPolicyAction as Action
 from cse.codes import ResponseStatusCode as RSC
 from cse.errors import NotFound, OperationNotAllowed, OriginatorHasNoPrivilege, TargetNotReachable
 from cse.geo import distance, position
+from cse.notify import withdraw
 from cse.primitives import Notice, Peer, Request, Response, Steps, Turn
 from cse.record import Record
 from cse.schema import Change, Host
@@ -150,9 +151,7 @@ def _inform(change: Change, subscription: Record, target: str) -> None:
 def _remove(change: Change, subscription: Record, entries: list[str]) -> None:
     """Take entries out of nu, with what waits for them; a subscription without targets ends."""
     for target in entries:
-        for held in (False, True):
-            while pending := change.transaction.notices(held=held, subscription=subscription.ri, target=target):
-                change.transaction.drop([notice.id for notice in pending])
+        withdraw(change, target, subscription.ri)
     left = [target for target in subscription.attributes["nu"] if target not in entries]
     if not left:
         change.remove(subscription)

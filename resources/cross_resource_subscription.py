@@ -18,7 +18,7 @@ from cse.errors import (
     SubscriptionCreatorHasNoPrivilege,
     SubscriptionHostHasNoPrivilege,
 )
-from cse.notify import reference, tell
+from cse.notify import reference, tell, withdraw
 from cse.primitives import Effect, Request, Response, Steps, Turn
 from cse.record import Record
 from cse.schema import Attribute, Change, Host, ResourceType
@@ -132,8 +132,7 @@ def _on_updated(change: Change, before: Record, record: Record) -> None:
 
 def _on_delete(change: Change, record: Record) -> None:
     """Leave the sources, drop what they have still told, and let ``su`` hear of the end (TS-0004 7.4.58.2.4)."""
-    while pending := change.transaction.notices(target=reference(change.host, record)):
-        change.transaction.drop([notice.id for notice in pending])
+    withdraw(change, reference(change.host, record))
     change.ended.append(record)
     cross.depart(change, record)
 

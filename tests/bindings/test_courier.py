@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from socket import socket
@@ -79,12 +79,20 @@ class Target:
 class Post:
     """An outbox with its courier."""
 
-    def __init__(self, outbox: Outbox, policy: Policy) -> None:
+    def __init__(self, outbox: Outbox, policy: Policy, inside: Callable[[Notice, Request], Awaitable[Response] | None]) -> None:
         self.outbox = outbox
         self.sender = HttpSender()
         self.driver = Driver(outbox, outbox.store, {"http": self.sender}, deliver=lambda notices: self.courier.offer(notices), clock=time.time)
         self.courier = Courier(
-            outbox.store, route=outbox.route, send=self.driver.send, settle=self.settle, policy=policy, release="4", clock=time.time, random=lambda: 0.5
+            outbox.store,
+            route=outbox.route,
+            send=self.driver.send,
+            settle=self.settle,
+            policy=policy,
+            release="4",
+            clock=time.time,
+            random=lambda: 0.5,
+            inside=inside,
         )
 
     async def settle(self, outcomes: Sequence[tuple[Notice, bool]]) -> bool:
@@ -112,8 +120,10 @@ class Post:
 
 
 @asynccontextmanager
-async def posting(policy: Policy = QUICK, outbox: Outbox | None = None) -> AsyncIterator[Post]:
-    post = Post(outbox or Outbox(), policy)
+async def posting(
+    policy: Policy = QUICK, outbox: Outbox | None = None, inside: Callable[[Notice, Request], Awaitable[Response] | None] = lambda *_: None
+) -> AsyncIterator[Post]:
+    post = Post(outbox or Outbox(), policy, inside)
     await post.courier.load()
     try:
         yield post
@@ -156,6 +166,26 @@ async def test_a_notification_arrives_as_the_subscription_wrote_it(target: Targe
     [got] = target.got
     assert (got.op, got.fr, got.rqi, got.rvi, got.ec) == (Operation.NOTIFY, "/id-in", "n1", "4", 3)
     assert got.pc == {"m2m:sgn": {"sur": "n1"}}
+
+
+async def test_what_is_for_this_process_itself_needs_no_socket_and_is_repeated_until_it_is_done() -> None:
+    """Its final answer has settled it; 4xxx gives it up."""
+    answers = iter([RSC.INTERNAL_SERVER_ERROR, RSC.OK, RSC.NOT_FOUND, RSC.OK])
+    got: list[str | None] = []
+    done = asyncio.Event()
+
+    async def inside(request: Request) -> Response:
+        got.append(request.rqi)
+        if len(got) == 4:
+            done.set()
+        return Response(next(answers), request.rqi)
+
+    async with posting(inside=lambda notice, request: inside(request) if notice.target == "crs1" else None) as post:
+        await post.put("n1", "n2", "n3", to="crs1")
+        async with asyncio.timeout(30):
+            await done.wait()
+    assert got == ["n1", "n1", "n2", "n3"]
+    assert post.outbox.outcomes == []
 
 
 async def test_order_is_kept_per_target_in_bounded_memory(target: Target) -> None:

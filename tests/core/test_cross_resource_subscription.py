@@ -586,8 +586,9 @@ def test_notifications_that_are_refused(cse: Driven, content: Any, fr: str, code
 @pytest.mark.parametrize("fr", [OTHER, "/id-in", "/id-mn"])
 def test_nobody_pretends_to_be_a_source(cse: Driven, fr: str) -> None:
     made = of(crs(cse, su=URL))
+    events: list[dict[str, Any]] = [{"nev": {}}, {"sud": True}]
     for ri in made["rrats"]:
-        for event in ({"nev": {}}, {"sud": True}):
+        for event in events:
             assert notify(cse, made["ri"], {"m2m:sgn": {"sur": f"/id-in/{ri}", **event}}, fr).rsc == RSC.ORIGINATOR_HAS_NO_PRIVILEGE
     assert told(cse) == []
     assert not gone(cse, made["ri"])
@@ -842,7 +843,8 @@ def test_only_verification_is_answered_while_it_is_made(pair: Pair) -> None:
     def meanwhile(call: Call) -> Response:
         if call.request.op == Operation.CREATE:
             (address,) = call.request.pc["m2m:sub"]["nu"]
-            for content in ({"nev": {}}, {"vrq": True, "cr": f"/id-in/{OTHER}"}, {"vrq": True, "cr": f"/id-in/{ME}"}):
+            contents: list[dict[str, Any]] = [{"nev": {}}, {"vrq": True, "cr": f"/id-in/{OTHER}"}, {"vrq": True, "cr": f"/id-in/{ME}"}]
+            for content in contents:
                 answers.append(notify(pair.near, address, {"m2m:sgn": {"sur": "/id-mn/s", **content}}, "/id-mn").rsc)
             answers.append(pair.near.retrieve(address).rsc)
         return pair.carry(call, pair.far)

@@ -315,7 +315,8 @@ def test_the_time_is_that_of_the_request(cse: Driven) -> None:
     ],
 )
 def test_two_rules_are_joined_by_rrs(cse: Driven, rrs: int | None, first: str, second: str, holds: bool) -> None:
-    own = ntp(cse, **({} if rrs is None else {"rrs": rrs}))
+    joined: dict[str, Any] = {} if rrs is None else {"rrs": rrs}
+    own = ntp(cse, **joined)
     for time in (first, second):
         of(pdr(cse, own, tod=[time]))
     assert leave(cse) == (RSC.DELETED if holds else RSC.ORIGINATOR_HAS_NO_PRIVILEGE)
