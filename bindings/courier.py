@@ -7,9 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from cse.codes import Operation
-from cse.codes import ResponseStatusCode as RSC
 from cse.config import setting
-from cse.primitives import CHANNEL, INSIDE, Call, Notice, Request, Response
+from cse.primitives import CHANNEL, Call, Notice, Request, Response, refused
 from cse.storage import Reader, StoreError
 
 log = logging.getLogger(__name__)
@@ -61,8 +60,9 @@ class Courier:
     """Delivers what the outbox holds.
 
     reader: the store. route: the URLs of a target, in order of preference. send: delivers a call within seconds and answers with a Response whatever
-    happens. settle: takes outcomes (True delivered, False given up) out of the outbox, False when it could not. random: in [0, 1). park: takes a target over,
-    with its URL, that fetches its notices from a polling channel.
+    happens. inside: delivers a notice that is for this process itself, and takes it out of the outbox by that; None when it is for others.
+    settle: takes outcomes (True delivered, False given up) out of the outbox, False when it could not. random: in [0, 1). park: takes a target over, with its
+    URL, that fetches its notices from a polling channel.
 
     One notice a target is under way at a time; what this CSE hosts itself takes all that wait, and after a failure those behind it once more. A 2xxx answer
     is a delivery. When the target cannot be reached, does not answer in time or answers 5xxx or 6xxx, the notice is tried again after a pause that grows, and
@@ -82,6 +82,7 @@ class Courier:
         clock: Callable[[], float],
         random: Callable[[], float],
         park: Callable[[str, str], None] = lambda url, target: None,
+        inside: Callable[[Notice, Request], Response | Awaitable[Response] | None] = lambda notice, request: None,
     ) -> None:
         self._reader = reader
         self._route = route
@@ -92,6 +93,7 @@ class Courier:
         self._clock = clock
         self._random = random
         self._park = park
+        self._inside = inside
         self._lines: dict[str, _Line] = {}
         self._healthy = asyncio.Semaphore(policy.concurrency)
         self._doubtful = asyncio.Semaphore(max(1, policy.concurrency // 4))
@@ -193,17 +195,18 @@ class Courier:
                     await self._rest(line, notice.due - self._clock())
                 async with pool:
                     line.resting = False
-                    answers = await self._attempts(line)
+                    answers, settled = await self._attempts(line)
                 for answer in answers:
                     notice = line.queue[0]
                     if answer.ok:
                         line.failures = 0
                         line.queue.popleft()
                         log.info("notified %s for %s: %d", notice.target, notice.subscription, answer.rsc)
-                        self._settled(notice, True)
-                    elif 4000 <= answer.rsc < 5000 and answer.rsc != RSC.REQUEST_TIMEOUT:
+                        if not settled:
+                            self._settled(notice, True)
+                    elif refused(answer):
                         line.failures = 0
-                        self._give_up(line, notice, answer)
+                        self._give_up(line, notice, answer, settled)
                     else:
                         await self._failed(line, notice, answer)
                         break
@@ -225,16 +228,20 @@ class Courier:
                 line.last = page[-1].id
         return bool(line.queue)
 
-    async def _attempts(self, line: _Line) -> Sequence[Response]:
-        """Deliver the notice at the head of a line; to what this CSE hosts as many as wait, which it takes in their order and in one commit."""
-        urls = self._route(line.target)
-        if urls != (INSIDE,):
-            return (await self._attempt(line.queue[0], urls),)
-        return await asyncio.gather(*(self._attempt(notice, urls) for notice in line.queue if notice.due <= line.queue[0].due))
+    async def _attempts(self, line: _Line) -> tuple[Sequence[Response], bool]:
+        """Deliver the notice at the head of a line; give its answer, and whether a final one has left the outbox already.
 
-    async def _attempt(self, notice: Notice, urls: tuple[str, ...]) -> Response:
-        request = Request(op=Operation.NOTIFY, to=notice.target, fr=notice.fr, rqi=notice.rqi, rvi=self._release, pc=notice.content, ec=notice.ec)
-        return await self._send(Call(request, urls), self._policy.timeout)
+        What this CSE hosts itself gets as many as wait, which it takes in their order and in one commit.
+        """
+        head = line.queue[0]
+        told = self._inside(head, self._request(head))
+        if told is None:
+            return (await self._send(Call(self._request(head), self._route(line.target)), self._policy.timeout),), False
+        begun = [told, *(self._inside(notice, self._request(notice)) for notice in list(line.queue)[1:] if notice.due <= head.due)]
+        return [each if isinstance(each, Response) else await each for each in begun if each is not None], True
+
+    def _request(self, notice: Notice) -> Request:
+        return Request(op=Operation.NOTIFY, to=notice.target, fr=notice.fr, rqi=notice.rqi, rvi=self._release, pc=notice.content, ec=notice.ec)
 
     async def _failed(self, line: _Line, notice: Notice, answer: Response) -> None:
         """Give up what the policy no longer bears; otherwise rest, and read the line anew, because the core may have replaced notices meanwhile."""
@@ -257,10 +264,11 @@ class Courier:
         line.resting = True
         await asyncio.sleep(seconds)
 
-    def _give_up(self, line: _Line, notice: Notice, answer: Response) -> None:
+    def _give_up(self, line: _Line, notice: Notice, answer: Response, settled: bool = False) -> None:
         line.queue.popleft()
         log.warning("gave up notifying %s for %s: %s", notice.target, notice.subscription or "no subscription", _reason(answer))
-        self._settled(notice, False)
+        if not settled:
+            self._settled(notice, False)
 
     def _settled(self, notice: Notice, delivered: bool) -> None:
         self._outcomes.append((notice, delivered))

@@ -113,7 +113,10 @@ class Driver:
 
     def submit(self, request: Request) -> Response | asyncio.Future[Response]:
         """Answer a request: at once, or with a future that is resolved when everything it wrote is durable. Never raises."""
-        steps = self._core.handle(request)
+        return self.run(self._core.handle(request), request)
+
+    def run(self, steps: Steps, request: Request) -> Response | asyncio.Future[Response]:
+        """Run what answers a request, as ``submit`` does."""
         try:
             effect = next(steps)
         except StopIteration as stop:

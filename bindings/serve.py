@@ -38,6 +38,7 @@ from resources import (
     ae,
     container,
     content_instance,
+    cross_resource_subscription,
     cse_base,
     exec_instance,
     flex_container,
@@ -46,6 +47,9 @@ from resources import (
     mgmt_cmd,
     mgmt_obj,
     node,
+    notification_target_mgmt_policy_ref,
+    notification_target_policy,
+    policy_deletion_rules,
     polling_channel,
     request,
     subscription,
@@ -70,6 +74,10 @@ TYPES = (
     exec_instance.TYPE,
     request.TYPE,
     polling_channel.TYPE,
+    cross_resource_subscription.TYPE,
+    notification_target_mgmt_policy_ref.TYPE,
+    notification_target_policy.TYPE,
+    policy_deletion_rules.TYPE,
 )
 """The resource types of this CSE; those that definitions specialise have no specialisations yet."""
 
@@ -213,6 +221,7 @@ class Server:
             clock=time.time,
             random=random,
             park=lambda url, target: channels.park(url, target),
+            inside=lambda notice, request: None if (steps := core.inside(notice)) is None else driver.run(steps, request),
         )
         channels = polling.Channels(
             store,

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -18,15 +19,17 @@ from cse.errors import (
     BadRequest,
     CSEError,
     NotFound,
+    NotImplementedByCSE,
     OriginatorNotAuthenticated,
     ReleaseVersionNotSupported,
     RequestTimeout,
+    TargetNotReachable,
 )
 from cse.forwarding import forward, outgoing
-from cse.primitives import CHANNEL, INSIDE, Call, Notice, Peer, Request, Response, Steps, Work
+from cse.primitives import CHANNEL, INSIDE, Call, Notice, Peer, Request, Response, Steps, Turn, Work, refused
 from cse.record import Record
 from cse.registry import Registry
-from cse.schema import Checker, Host, ResourceType
+from cse.schema import Change, Checker, Host, ResourceType
 from cse.storage.contract import Reader, Store, StoreRefused, commit
 from cse.structures import FILTER_CRITERIA
 from cse.validate import compile_table
@@ -79,6 +82,8 @@ class CSE:
         self._access = Access(settings, lambda ty: ty not in self.registry.inheriting, clock)
         self._authenticated = frozenset(sp_relative(found, settings.cse_id, settings.sp_id) for found in settings.authenticated)
         self._seen: dict[tuple[str, str], None] = {}
+        self._expected: dict[str, str] = {}
+        """Originators of resources that are being made, by ri, as long as others are asked about them."""
         self._places: dict[tuple[str, ...], tuple[str, str, tuple[str, ...]]] = {}
         self._horizon = (0.0, "")
         """A moment at most a second ahead, as seconds and text: what lives longer has not expired."""
@@ -163,6 +168,26 @@ class CSE:
     def route(self, target: str) -> tuple[str, ...]:
         """Give where a notice can be delivered now (for the courier)."""
         return self.urls(self.reader, target)
+
+    @contextmanager
+    def expecting(self, ri: str, originator: str) -> Iterator[None]:
+        """Confirm, while it is open, verification requests to a resource that is being made for ``originator``; other NOTIFYs are to come again."""
+        self._expected[ri] = originator
+        try:
+            yield
+        finally:
+            del self._expected[ri]
+
+    def create(self, change: Change, request: Request, parent: Record, prepared: Any) -> Record:
+        """Do a CREATE inside an open transaction, with every check but the ``prepare_create`` of its type. Raises CSEError."""
+        kind = self.registry.get(request.ty or 0)
+        if kind is None:
+            raise NotImplementedByCSE(f"resource type {request.ty} is not implemented")
+        return operations.create_within(self, change, request, parent, kind, prepared)[0]
+
+    def update(self, change: Change, request: Request, target: Record, prepared: Any = None) -> Record:
+        """Do an UPDATE inside an open transaction, with every check but the ``prepare_update`` of its type. Raises CSEError."""
+        return operations.update_within(self, change, request, target, prepared)[0]
 
     @contextmanager
     def write(self, request: Request) -> Iterator[Recorder]:
@@ -258,6 +283,8 @@ class CSE:
                 return (yield from forward(self, request, address))
             segments = (address.stem,)
         found = self._locate(segments)
+        if found is None and request.op == Operation.NOTIFY and segments[0] in self._expected:
+            return self._confirmed(request, self._expected[segments[0]])
         if found is None or self.expired(found.record):
             raise NotFound(f"{request.to} does not exist")
         target = found.record
@@ -268,6 +295,14 @@ class CSE:
         if request.op == Operation.RETRIEVE:
             return (yield from operations.retrieve(self, request, target, address.attribute))
         return (yield from self.perform(request, target))
+
+    def _confirmed(self, request: Request, originator: str) -> Response:
+        """Answer a NOTIFY to a resource that is still being made."""
+        content = request.pc.get("m2m:sgn") if isinstance(request.pc, Mapping) else None
+        asked = content if isinstance(content, Mapping) and content.get("vrq") is True else {}
+        if not same_entity(str(asked.get("cr", "")), originator, self.settings.cse_id, self.settings.sp_id):
+            raise TargetNotReachable(f"{request.to} is not ready yet")
+        return operations.answer(request, RSC.OK)
 
     def _locate(self, segments: tuple[str, ...]) -> Located | None:
         """Find a resource by what is committed. A place once found is remembered: resources never move, and an ri is never given twice."""
@@ -325,6 +360,27 @@ class CSE:
             return 0.0
         following = [self._searched + interval, *(moment for moment in (self._batch_due, self._types_due) if moment is not None)]
         return max(0.0, min(following) - now)
+
+    def inside(self, notice: Notice) -> Steps | None:
+        """Deliver a notice that is for this CSE itself: to a resource that takes a NOTIFY, or the errand of a resource type; None when it goes elsewhere.
+
+        It leaves the outbox in the commit of what it has changed, so that it counts once.
+        """
+        (root,) = notice.content
+        if root in ("m2m:sgn", "m2m:agn"):
+            if self.route(notice.target) != (INSIDE,):
+                return None
+            request = Request(Operation.NOTIFY, notice.target, notice.fr, notice.rqi, self.settings.release, pc=notice.content, ec=notice.ec, peer=_INTERNAL)
+            return self._delivered(notice, self.handle(request))
+        kind = self.registry.named(root)
+        return None if kind is None or kind.errand is None else self._delivered(notice, kind.errand(self, notice.content[root]))
+
+    def _delivered(self, notice: Notice, steps: Steps) -> Steps:
+        told = yield from steps
+        if told.ok or refused(told):
+            yield Turn.WRITE
+            self.settle([(notice, told.ok)])
+        return told
 
     def settle(self, outcomes: Sequence[tuple[Notice, bool]]) -> None:
         """Take notices that were delivered (True) or given up (False) out of the outbox. The caller commits afterwards."""

@@ -30,8 +30,9 @@ def notify(change: Change) -> None:
         for subscription in event.subscriptions:
             if matches(change, subscription, event):
                 _send(change, subscription, event)
+    gone = {reference(change.host, subscription) for subscription in change.ended}
     for subscription in change.ended:
-        _tell_deletion(change, subscription)
+        _tell_deletion(change, subscription, gone)
 
 
 def _settled(change: Change, event: Event) -> Event:
@@ -99,9 +100,18 @@ def _send(change: Change, subscription: Record, event: Event) -> None:
     if "nfu" in subscription.attributes:
         notification["nfu"] = subscription.attributes["nfu"]
     counted = queue(change, subscription, {"m2m:sgn": notification})
+    if current is not None:
+        _count(change, current, counted)
+
+
+def tell(change: Change, subscription: Record, content: Mapping[str, Any]) -> None:
+    """Queue a notification for all targets of a subscription and count it; the last one that ``exc`` allows ends the subscription."""
+    _count(change, subscription, queue(change, subscription, content))
+
+
+def _count(change: Change, subscription: Record, counted: Record) -> None:
+    """Count an event that was queued (``exc``, ``nse``); ``counted`` is the subscription with what queueing remembers of it."""
     left = subscription.attributes.get("exc")
-    if current is None:
-        return
     if left == 1:
         change.remove(subscription)
         return
@@ -110,7 +120,7 @@ def _send(change: Change, subscription: Record, event: Event) -> None:
     if subscription.attributes.get("nse"):
         statistics = [{**each, "noec": each["noec"] + 1} for each in subscription.attributes.get("nsi", ())]
         counted = counted.with_attributes({"nsi": statistics})
-    if counted is not current:
+    if counted is not subscription:
         change.replace(counted)
 
 
@@ -218,6 +228,13 @@ def release(change: Change, held: list[Notice], batched: bool = True) -> None:
     change.transaction.enqueue(replace(sent[0], content=content, due=0.0, held=False, id=0))
 
 
+def withdraw(change: Change, target: str, subscription: str | None = None) -> None:
+    """Drop what waits for a target, of one subscription or of all."""
+    for held in (False, True):
+        while waiting := change.transaction.notices(held=held, subscription=subscription, target=target):
+            change.transaction.drop([notice.id for notice in waiting])
+
+
 def let_go(change: Change, record: Record) -> None:
     """Send what is held for a subscription or group that is deleted."""
     waiting: dict[str, list[Notice]] = {}
@@ -227,11 +244,12 @@ def let_go(change: Change, record: Record) -> None:
         release(change, held, batches(record))
 
 
-def _tell_deletion(change: Change, subscription: Record) -> None:
-    """Let waiting batches of a deleted subscription go and tell ``su`` and ``acrs`` that it is gone (TS-0004 7.4.8.2.4)."""
+def _tell_deletion(change: Change, subscription: Record, gone: set[str]) -> None:
+    """Let waiting batches of a deleted subscription go and tell ``su`` and ``acrs``, but those that are gone too, that it is (TS-0004 7.4.8.2.4)."""
     let_go(change, subscription)
     targets = [subscription.attributes[name] for name in ("su",) if name in subscription.attributes]
-    for target in [*targets, *subscription.attributes.get("acrs", ())]:
+    targets += [target for target in subscription.attributes.get("acrs", ()) if target not in gone]
+    for target in targets:
         content = {"m2m:sgn": {"sud": True, "sur": reference(change.host, subscription)}}
         change.transaction.enqueue(Notice(target, change.host.fresh(), change.host.settings.cse_id, content, subscription.ri, created=change.seconds))
 

@@ -113,6 +113,11 @@ class Response(msgspec.Struct, frozen=True):
         return self.rsc < 3000
 
 
+def refused(response: Response) -> bool:
+    """Tell whether a request would be answered in the same way again: 4xxx, but for a time-out."""
+    return 4000 <= response.rsc < 5000 and response.rsc != ResponseStatusCode.REQUEST_TIMEOUT
+
+
 CHANNEL, POLL = "pch", "poll"
 """Schemes of URLs inside this CSE: ``pch:RI`` leads into the polling channel RI, ``poll:RI:MOST`` is where its owner fetches and answers requests."""
 

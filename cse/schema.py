@@ -164,6 +164,15 @@ class Host(Protocol):
     def handle(self, request: Request) -> Steps:
         """Answer a request as if it had come from outside; failures are responses."""
 
+    def create(self, change: "Change", request: Request, parent: Record, prepared: Any) -> Record:
+        """Do a CREATE inside an open transaction, with every check but the ``prepare_create`` of its type. Raises CSEError."""
+
+    def update(self, change: "Change", request: Request, target: Record, prepared: Any = None) -> Record:
+        """Do an UPDATE inside an open transaction, with every check but the ``prepare_update`` of its type. Raises CSEError."""
+
+    def expecting(self, ri: str, originator: str) -> AbstractContextManager[None]:
+        """Confirm, while it is open, verification requests to a resource that is being made for ``originator``; other NOTIFYs are to come again."""
+
     def perform(self, request: Request, target: Record) -> Steps:
         """Do what a checked request asks for with a resource that was found already. Raises CSEError."""
 
@@ -318,8 +327,10 @@ class ResourceType:
     """(change, attributes given, prepared): the ri, where it is not simply a fresh one; raises a CSEError when it is taken."""
     prepare_create: Prepare | None = None
     prepare_update: Prepare | None = None
-    on_create: Callable[[Change, dict[str, Any], Record, Any], None] | None = None
-    """(change, attributes to be stored, may be modified; parent; prepared) before the resource is inserted."""
+    undo_create: Callable[[Host, Request, Any], Generator[Effect, tuple[Response, ...], Any]] | None = None
+    """(host, request, prepared): takes back what ``prepare_create`` did elsewhere, when the resource could not be inserted after it."""
+    on_create: Callable[[Change, dict[str, Any], Record, Any], Mapping[str, Any] | None] | None = None
+    """(change, attributes to be stored, may be modified; parent; prepared) before the resource is inserted; may give the state it begins with."""
     on_created: Callable[[Change, Record], None] | None = None
     """(change, resource) after it was inserted."""
     on_update: Callable[[Change, Record, dict[str, Any], Any], None] | None = None
@@ -342,6 +353,8 @@ class ResourceType:
     """(change) in a write transaction of its own, at start, when it said so and after ``Change.wake``: do what time has come for; gives the next moment."""
     on_notify: Callable[[Host, Request, Record], Steps] | None = None
     """(host, request, resource): the procedure of a NOTIFY to the resource, with all its checks; without it the type takes none."""
+    errand: Callable[[Host, Mapping[str, Any]], Steps] | None = None
+    """(host, content): work at other CSEs that a transaction left in the outbox: a notice whose content has the root of this type, done until it succeeds."""
     on_retrieve: Callable[[Host, Record], Mapping[str, Any]] | None = None
     """(host, resource): attributes that are only known at the moment of a RETRIEVE."""
     special: Specialisations | None = None

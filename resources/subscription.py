@@ -23,6 +23,7 @@ from cse.schema import Attribute, Change, Event, Host, ResourceType
 from cse.storage.contract import Reader
 from cse.structures import BATCH_NOTIFY, EVENT_NOTIFICATION_CRITERIA, NOTIFICATION_STATS, RATE_LIMIT
 from resources._common import CONSULTED, CREATOR, CUSTODIAN, EXPIRES, LABELS, POLICIES, UNIVERSAL, unannounced
+from resources._target_removal import remove_target
 
 _CONTENT: Mapping[int, tuple[int, ...]] = {1: (1, 2, 3), 2: (1, 3), 3: (1, 3), 4: (1, 3), 5: (1, 3), 6: (4,), 7: (2,), 8: (5,)}
 """notificationContentType for each event type, the default first (TS-0004 6.3.4.2.18)."""
@@ -124,7 +125,7 @@ def verify(host: Host, request: Request, ri: str, targets: list[str]) -> Generat
     """
     settings = host.settings
     content = {"m2m:sgn": {"vrq": True, "sur": f"{settings.cse_id}/{ri}", "cr": request.fr}}
-    asked = [target for target in dict.fromkeys(targets) if not same_entity(_entity(host, target), request.fr, settings.cse_id, settings.sp_id)]
+    asked = [target for target in dict.fromkeys(targets) if not same_entity(entity(host, target), request.fr, settings.cse_id, settings.sp_id)]
     calls: dict[str, Call] = {}
     for target in asked:
         urls = host.urls(host.reader, target)
@@ -141,7 +142,7 @@ def verify(host: Host, request: Request, ri: str, targets: list[str]) -> Generat
             raise SubscriptionVerificationInitiationFailed(f"the notification target {target!r} answered its verification with {int(told.rsc)}")
 
 
-def _entity(host: Host, target: str) -> str:
+def entity(host: Host, target: str) -> str:
     """Give the AE-ID of a target that is the address of an AE, anything else as it is."""
     record = None if "://" in target else host.resolve(host.reader, target)
     return target if record is None else record.attributes.get("aei", record.ri)
@@ -161,7 +162,7 @@ def _on_create(change: Change, draft: dict[str, Any], parent: Record, _: Any) ->
     if "bn" in draft:
         draft["bn"] = complete_batch(change.host, draft["bn"])
     if draft.get("nse"):
-        draft["nsi"] = _statistics(draft["nu"], ())
+        draft["nsi"] = statistics(draft["nu"], ())
     if "psn" in draft:
         _tell_earlier(change, draft, parent)
 
@@ -187,14 +188,14 @@ def _on_update(change: Change, record: Record, changes: dict[str, Any], _: Any) 
     if changes.get("bn") is not None:
         changes["bn"] = complete_batch(change.host, changes["bn"])
     if changes.get("nse"):
-        changes["nsi"] = _statistics(changes.get("nu", record.attributes["nu"]), ())
+        changes["nsi"] = statistics(changes.get("nu", record.attributes["nu"]), ())
     elif "nse" in changes and changes["nse"] is None:
         changes["nsi"] = None
     elif "nu" in changes and "nsi" in record.attributes:
-        changes["nsi"] = _statistics(changes["nu"], record.attributes["nsi"])
+        changes["nsi"] = statistics(changes["nu"], record.attributes["nsi"])
 
 
-def _statistics(targets: list[str], kept: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def statistics(targets: list[str], kept: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Give notificationStatsInfo for targets: what is kept of them, zero for the others."""
     known = {each["tg"]: dict(each) for each in kept}
     return [known.get(target, {"tg": target, "rqs": 0, "rsr": 0, "noec": 0}) for target in targets]
@@ -261,6 +262,7 @@ TYPE = ResourceType(
             "tsbA",
         }
     ),
+    virtual={"ntsr": remove_target},
     authorize=_authorize,
     identify=_identify,
     prepare_create=_prepare_create,

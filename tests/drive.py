@@ -39,6 +39,13 @@ class Driven:
     notices: list[Notice] = field(default_factory=list)
     paused: list[tuple[float, Steps]] = field(default_factory=list)
     """What waits for a time, and until when."""
+    hands_over: bool = True
+    """Whether notices for the CSE itself are delivered at each commit, not by ``hand_over``."""
+    handed: list[Response] = field(default_factory=list)
+    waiting: list[Notice] = field(default_factory=list)
+    """Notices for the CSE itself that are not due yet."""
+    failed: list[Notice] = field(default_factory=list)
+    """Notices for the CSE itself that could not be delivered."""
 
     def __post_init__(self) -> None:
         self._numbers = count(1)
@@ -77,21 +84,31 @@ class Driven:
         return self.request(replace(request, peer=Peer(internal=True)))
 
     def hand_over(self) -> list[Response]:
-        """Deliver the notices for resources of this CSE, as the courier does; give their answers."""
-        answers: list[Response] = []
-        while inner := [notice for notice in self.notices if self.cse.route(notice.target) == (INSIDE,)]:
-            self.notices = [notice for notice in self.notices if notice not in inner]
-            for notice in inner:
-                answers.append(self._inside(Request(Operation.NOTIFY, notice.target, notice.fr, notice.rqi, "4", pc=notice.content, ec=notice.ec)))
-                self.cse.settle([(notice, answers[-1].ok)])
-                self.commit()
-        return answers
+        """Deliver what is for the CSE itself, where that is not done by itself; give the answers."""
+        self.handed = []
+        notices, self.notices, self.hands_over = self.notices, [], True
+        self._deliver(notices)
+        self.hands_over = False
+        return self.handed
 
     def commit(self) -> None:
-        """Make what was written visible; collect the notices, and run what it has begun."""
-        self.notices.extend(commit(self.store))
+        """Make what was written visible; collect the notices, deliver those that are for the CSE itself, as the courier does, and run what was begun."""
+        self._deliver(commit(self.store))
         for work in self.cse.begun():
             self.begin(work)
+
+    def _deliver(self, notices: list[Notice]) -> None:
+        for notice in notices:
+            steps = self.cse.inside(notice)
+            if steps is None or not self.hands_over:
+                self.notices.append(notice)
+            elif notice.due > self.seconds:
+                self.waiting.append(notice)
+            else:
+                told = self._run(steps)
+                assert told is not None
+                self.handed.append(told)
+                self.failed += [] if told.ok else [notice]
 
     def pass_time(self, seconds: float) -> None:
         """Turn the clock and let the CSE do what is due."""
@@ -99,10 +116,12 @@ class Driven:
         while self.cse.due(self.seconds) == 0.0:
             self.commit()
         self.commit()
-        due = [steps for moment, steps in self.paused if moment <= self.seconds]
+        ready = [steps for moment, steps in self.paused if moment <= self.seconds]
         self.paused = [(moment, steps) for moment, steps in self.paused if moment > self.seconds]
-        for steps in due:
+        for steps in ready:
             self._run(steps)
+        due, self.waiting = self.waiting, []
+        self._deliver(due)
 
     def create(self, to: str, ty: int, pc: Any, fr: str | None = "CAdmin", **more: Any) -> Response:
         return self.request(Request(Operation.CREATE, to, fr, f"q{next(self._numbers)}", "4", ty=ty, pc=pc, **more))

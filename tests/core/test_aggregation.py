@@ -21,6 +21,7 @@ READINGS = {"net": [3]}
 def cse() -> Driven:
     """A group g of two containers, power and water; a CSE /id-mn that a route leads to."""
     made = world(routes=("/id-mn http://mn", "/id-other http://other"))
+    made.hands_over = False
     container(made, "water")
     of(group(made, POWER, WATER, mt=3))
     return made

@@ -26,6 +26,7 @@ def change(cse: Driven, fr: str = ME, to: str = "cse-in/meter/g", **attributes: 
 def cse() -> Driven:
     """Cmeter with the containers power, water and heat; a CSE /id-mn that a route leads to."""
     made = world(routes=("/id-mn http://mn",))
+    made.hands_over = False
     for rn in ("water", "heat"):
         container(made, rn)
     return made
