@@ -53,6 +53,8 @@ from resources import (
     polling_channel,
     request,
     subscription,
+    time_series,
+    time_series_instance,
 )
 
 if sys.platform != "win32":
@@ -68,6 +70,8 @@ TYPES = (
     group.TYPE,
     flex_container.TYPE,
     flex_container_instance.TYPE,
+    time_series.TYPE,
+    time_series_instance.TYPE,
     node.TYPE,
     mgmt_obj.TYPE,
     mgmt_cmd.TYPE,

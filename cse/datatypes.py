@@ -84,6 +84,13 @@ def seconds_of(text: str) -> float:
 
 
 @lru_cache(maxsize=64)
+def microseconds_of(text: str) -> int:
+    """Give the microseconds since the epoch of a timestamp text, exactly. Raises ValueError when it is none."""
+    seconds_of(text)
+    return int(_whole_seconds(text[:15])) * 1_000_000 + int(text[16:].ljust(6, "0"))
+
+
+@lru_cache(maxsize=64)
 def _whole_seconds(text: str) -> float:
     return datetime(int(text[:4]), int(text[4:6]), int(text[6:8]), int(text[9:11]), int(text[11:13]), int(text[13:15]), tzinfo=UTC).timestamp()
 

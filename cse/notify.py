@@ -130,6 +130,8 @@ def _event(host: Host, subscription: Record, event: Event) -> dict[str, Any]:
             shown: Any = {host.type_of(event.resource).short: {name: event.resource.attributes.get(name) for name in event.modified}}
         case NotificationContentType.RESOURCE_ID:
             shown = {"m2m:uri": event.resource.ri}
+        case NotificationContentType.TIME_SERIES_NOTIFICATION:
+            shown = {"m2m:tsn": {name: event.resource.attributes[name] for name in ("mdlt", "mdc")}}
         case _:
             shown = wrapped(host, event.resource)
     if event.operation:

@@ -254,6 +254,11 @@ DELETION_CONTEXTS = structure(
 
 BATCH_NOTIFY = structure("batchNotify", (Member("num", "number", NON_NEG_INT), Member("dur", "duration", DURATION)))
 
+TIME_SERIES_NOTIFICATION = structure(
+    "timeSeriesNotification",
+    (Member("mdlt", "missingDataList", list_of(ABS_REL_TIMESTAMP), "1"), Member("mdc", "missingDataCurrentNr", NON_NEG_INT, "1")),
+)
+
 RATE_LIMIT = structure("rateLimit", (Member("mnn", "maxNrOfNotify", NON_NEG_INT, "1"), Member("tww", "timeWindow", DURATION, "1")))
 
 NOTIFICATION_STATS = structure(
@@ -394,6 +399,7 @@ STRUCTURES: tuple[DataType, ...] = (
     SELF_PRIVILEGES,
     SET_OF_ACRS,
     SPECIALIZATION_TYPE,
+    TIME_SERIES_NOTIFICATION,
     URI_REFERENCE,
 )
 """Every complex type, for the reference and the law tests."""
