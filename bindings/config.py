@@ -11,6 +11,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from bindings.compat import Profile, alias_table
 from bindings.courier import Policy
 from bindings.credentials import Credentials
 from cse.config import Settings, setting
@@ -67,6 +68,7 @@ class Running:
     batch: int = setting(256, "Most writing requests of one commit.", "limits")
     waiting: int = setting(20_000, "Most writing requests that wait for a commit; beyond them the answer is 5000.", "limits")
     calls: int = setting(256, "Requests on their way to other CSEs and to AEs at the same time.", "limits")
+    flexible: int = setting(512, "Requests in progress from which on flexBlocking ones are answered later.", "limits")
     shutdown_grace: float = setting(10.0, "Seconds for requests and notifications under way when the CSE is stopped.", "limits")
 
 
@@ -96,6 +98,7 @@ class Config:
     coap: Coap = field(default_factory=Coap)
     storage: Storage = field(default_factory=Storage)
     models: Models = field(default_factory=Models)
+    compat: Profile = field(default_factory=Profile)
     notification: Policy = field(default_factory=Policy)
     running: Running = field(default_factory=Running)
     log: Log = field(default_factory=Log)
@@ -111,6 +114,7 @@ SECTIONS = {
     "registration": "Who may register.",
     "limits": "Limits. Times in seconds.",
     "notification": "How notifications are delivered. Times in seconds.",
+    "compat": "The compatibility profile: clients of other platforms, see docs/compat.md.",
     "log": "What is written to standard error.",
     "testing": "For testers, never for a system in use.",
 }
@@ -276,6 +280,12 @@ def _verify(config: Config, source: str) -> None:
         Credentials(config.http.credentials)
     except ValueError as error:
         raise ConfigError(f"{source}http.credentials: {error}") from error
+    try:
+        alias_table(config.compat.aliases)
+    except ValueError as error:
+        raise ConfigError(f"{source}compat.aliases: {error}") from error
+    if config.compat.aliases and not (config.compat.http or config.compat.coap or config.compat.originators):
+        raise ConfigError(f"{source}compat.aliases needs compat.http, compat.coap or compat.originators: the profile is on for nobody")
     if not (config.http.listen or config.coap.listen):
         raise ConfigError(f"{source}http.listen and coap.listen are both empty: nobody could reach this CSE")
     if config.testing.control and not (config.http.listen and is_loopback(address(config.http.listen)[0])):

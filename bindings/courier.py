@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cse.codes import Operation
 from cse.codes import ResponseStatusCode as RSC
 from cse.config import setting
-from cse.primitives import Call, Notice, Request, Response
+from cse.primitives import CHANNEL, Call, Notice, Request, Response, refused
 from cse.storage import Reader, StoreError
 
 log = logging.getLogger(__name__)
@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 PAGE = 1000
 LOOK = 1.0
 """Longest time in seconds after which a change of schedules is noticed."""
+_POLLED = f"{CHANNEL}:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +87,17 @@ class Courier:
     """Delivers what the outbox holds.
 
     reader: the store. route: the URLs of a target, in order of preference. send: delivers a call within seconds and answers with a Response whatever
-    happens. settle: takes outcomes (True answered by the target, False given up) out of the outbox, False when it could not. random: in [0, 1).
-    opens: when a target can be reached by its schedule, 0.0 when it can now. rescheduled: another number when schedules have changed. missed: told of a
-    target that could not be reached, before it is tried again, when more than one notice waits: it may drop some.
+    happens. inside: delivers a notice that is for this process itself, and takes it out of the outbox by that; None when it is for others.
+    settle: takes outcomes (True answered by the target, False given up) out of the outbox, False when it could not. random: in [0, 1). park: takes a target
+    over, with its URL, that fetches its notices from a polling channel. opens: when a target can be reached by its schedule, 0.0 when it can now.
+    rescheduled: another number when schedules have changed. missed: told of a target that could not be reached, before it is tried again, when more than one
+    notice waits: it may drop some.
 
-    One notice a target is under way at a time. A 2xxx answer is a delivery. When the target cannot be reached, does not answer in time or answers 5xxx or
-    6xxx, the notice is tried again after a pause that grows, and its successors wait behind it. A 4xxx answer (but 4008) refuses this very notice: repeating
-    it would change nothing, so it is given up at once and the next one has its turn. A target that is closed by its schedule is not tried before it opens; no
-    more than its address is kept in memory until then, and only what grows too old is given up.
+    One notice a target is under way at a time; what this CSE hosts itself takes all that wait, and after a failure those behind it once more. A 2xxx answer
+    is a delivery. When the target cannot be reached, does not answer in time or answers 5xxx or 6xxx, the notice is tried again after a pause that grows, and
+    its successors wait behind it. A 4xxx answer (but 4008) refuses this very notice: repeating it would change nothing, so it is given up at once and the
+    next one has its turn. A target that is closed by its schedule is neither tried nor handed to its channel before it opens; no more than its address is kept
+    in memory until then, and only what grows too old is given up.
     """
 
     def __init__(
@@ -110,6 +114,8 @@ class Courier:
         opens: Callable[[str], float] = lambda _: 0.0,
         rescheduled: Callable[[], int] = lambda: 0,
         missed: Callable[[str], Awaitable[object]] = _nothing,
+        park: Callable[[str, str], None] = lambda url, target: None,
+        inside: Callable[[Notice, Request], Response | Awaitable[Response] | None] = lambda notice, request: None,
     ) -> None:
         self._reader = reader
         self._route = route
@@ -124,6 +130,8 @@ class Courier:
         self._missed = missed
         self._shut: dict[str, _Shut] = {}
         self._watching: asyncio.Task[None] | None = None
+        self._park = park
+        self._inside = inside
         self._lines: dict[str, _Line] = {}
         self._healthy = asyncio.Semaphore(policy.concurrency)
         self._doubtful = asyncio.Semaphore(max(1, policy.concurrency // 4))
@@ -148,6 +156,22 @@ class Courier:
         """Take notices that were just committed, in order of their id."""
         if not self._loading:
             self._take(notices)
+
+    def recheck(self, url: str) -> None:
+        """Give up the targets that are waited with after a failure and are reached at the URL of a polling channel by now."""
+        now = self._clock()
+        for line in [line for line in self._lines.values() if line.resting and self._route(line.target) == (url,) and self._opens(line.target) <= now]:
+            if line.task is not None:
+                line.task.cancel()
+            del self._lines[line.target]
+            self._park(url, line.target)
+
+    def resume(self, target: str) -> None:
+        """Take up all that waits in the outbox for a target, which another has cared for."""
+        if target not in self._lines and target not in self._shut and not self._closing:
+            line = self._lines[target] = _Line(target, 0)
+            line.more = True
+            self._begin(line)
 
     def forget(self) -> None:
         """Drop everything: the outbox was emptied."""
@@ -212,21 +236,29 @@ class Courier:
                     continue
                 pool = self._doubtful if line.failures else self._healthy
                 notice = line.queue[0]
+                urls = self._route(line.target)
+                if urls and urls[0].startswith(_POLLED):
+                    self._park(urls[0], line.target)
+                    return
                 if notice.due > self._clock():
                     await self._rest(line, notice.due - self._clock())
                 async with pool:
                     line.resting = False
-                    answer = await self._attempt(notice)
-                if answer.ok:
-                    line.failures = 0
-                    line.queue.popleft()
-                    log.info("notified %s for %s: %d", notice.target, notice.subscription, answer.rsc)
-                    self._settled(notice, True)
-                elif 4000 <= answer.rsc < 5000 and answer.rsc != RSC.REQUEST_TIMEOUT:
-                    line.failures = 0
-                    self._give_up(line, notice, answer, refused=True)
-                else:
-                    await self._failed(line, notice, answer)
+                    answers, settled = await self._attempts(line)
+                for answer in answers:
+                    notice = line.queue[0]
+                    if answer.ok:
+                        line.failures = 0
+                        line.queue.popleft()
+                        log.info("notified %s for %s: %d", notice.target, notice.subscription, answer.rsc)
+                        if not settled:
+                            self._settled(notice, True)
+                    elif refused(answer):
+                        line.failures = 0
+                        self._give_up(line, notice, answer, None if settled else True)
+                    else:
+                        await self._failed(line, notice, answer)
+                        break
         finally:
             if self._lines.get(line.target) is line:
                 del self._lines[line.target]
@@ -277,9 +309,20 @@ class Courier:
         finally:
             self._watching = None
 
-    async def _attempt(self, notice: Notice) -> Response:
-        request = Request(op=Operation.NOTIFY, to=notice.target, fr=notice.fr, rqi=notice.rqi, rvi=self._release, pc=notice.content, ec=notice.ec)
-        return await self._send(Call(request, self._route(notice.target)), self._policy.timeout)
+    async def _attempts(self, line: _Line) -> tuple[Sequence[Response], bool]:
+        """Deliver the notice at the head of a line; give its answer, and whether a final one has left the outbox already.
+
+        What this CSE hosts itself gets as many as wait, which it takes in their order and in one commit.
+        """
+        head = line.queue[0]
+        told = self._inside(head, self._request(head))
+        if told is None:
+            return (await self._send(Call(self._request(head), self._route(line.target)), self._policy.timeout),), False
+        begun = [told, *(self._inside(notice, self._request(notice)) for notice in list(line.queue)[1:] if notice.due <= head.due)]
+        return [each if isinstance(each, Response) else await each for each in begun if each is not None], True
+
+    def _request(self, notice: Notice) -> Request:
+        return Request(op=Operation.NOTIFY, to=notice.target, fr=notice.fr, rqi=notice.rqi, rvi=self._release, pc=notice.content, ec=notice.ec)
 
     async def _failed(self, line: _Line, notice: Notice, answer: Response) -> None:
         """Give up what the policy no longer bears; otherwise rest, and read the line anew, because the core may have replaced notices meanwhile."""
@@ -302,10 +345,12 @@ class Courier:
         line.resting = True
         await asyncio.sleep(seconds)
 
-    def _give_up(self, line: _Line, notice: Notice, answer: Response, refused: bool = False) -> None:
+    def _give_up(self, line: _Line, notice: Notice, answer: Response, answered: bool | None = False) -> None:
+        """Let the next one have its turn; ``answered`` is None for a notice that has left the outbox already."""
         line.queue.popleft()
         log.warning("gave up notifying %s for %s: %s", notice.target, notice.subscription or "no subscription", _reason(answer))
-        self._settled(notice, refused)
+        if answered is not None:
+            self._settled(notice, answered)
 
     def _settled(self, notice: Notice, answered: bool) -> None:
         self._outcomes.append((notice, answered))

@@ -8,14 +8,19 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from queue import SimpleQueue
 from typing import Any, Protocol, TypeVar
 
+from msgspec.structs import replace
+
 from bindings.ports import Sender
 from cse.codes import ResponseStatusCode as RSC
 from cse.errors import CSEError, InternalServerError, RequestTimeout, TargetNotReachable
-from cse.primitives import Ask, Call, Hold, Notice, Request, Response, Steps, Turn
+from cse.primitives import INSIDE, Ask, Call, Hold, Notice, Pause, Peer, Request, Response, Steps, Turn, Work
 from cse.storage import Store, StoreError
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+
+_AGAIN = 1.0
+"""Seconds after which work is begun again whose commit has failed."""
 
 
 class Core(Protocol):
@@ -30,20 +35,27 @@ class Core(Protocol):
     def settle(self, outcomes: Sequence[tuple[Notice, bool]]) -> None:
         """Take notices out of the outbox: True answered by their targets, False given up."""
 
+    def begun(self) -> Sequence[Work]:
+        """Give what is to run once the writes up to here are durable."""
+
 
 class _Job:
-    """A generator on its way: its request (None for work of this process), who waits for it, and what is to happen after the commit."""
+    """A generator on its way: its request (None for work of this process), who waits for it, and what is to happen after the commit.
 
-    __slots__ = ("ask", "ended", "future", "holding", "request", "result", "steps")
+    ``work`` makes it anew, for one that nobody waits for.
+    """
 
-    def __init__(self, steps: Generator[Any, tuple[Response, ...], Any], request: Request | None) -> None:
+    __slots__ = ("ask", "ended", "future", "holding", "request", "result", "steps", "work")
+
+    def __init__(self, steps: Generator[Any, tuple[Response, ...], Any], request: Request | None, work: Work | None = None) -> None:
         self.steps = steps
         self.request = request
+        self.work = work
         self.future: asyncio.Future[Any] | None = None
         self.result: Any = None
         self.ended = False
         self.holding = ""
-        self.ask: Ask | None = None
+        self.ask: Ask | Pause | None = None
 
 
 class Driver:
@@ -51,7 +63,9 @@ class Driver:
 
     Requests that neither write nor ask are answered inside ``submit``. Writers run one after the other and gather until the loop has no other runnable
     writer; then one commit makes all of them durable in a thread of its own, while reading goes on and new writers queue for the next one. ``batch`` bounds
-    the writers of one commit, ``waiting`` those that queue: beyond it a request is refused at once. ``calls`` bounds the requests on their way to others.
+    the writers of one commit, ``waiting`` those that queue: beyond it a request is refused at once. ``calls`` bounds the requests on their way to others;
+    those to the schemes of ``unbounded`` stay in this process: they are not counted, and their senders keep the time.
+    With ``flexible`` requests in progress it is ``busy``.
     """
 
     def __init__(
@@ -65,6 +79,8 @@ class Driver:
         batch: int = 256,
         waiting: int = 20_000,
         calls: int = 256,
+        flexible: int = 512,
+        unbounded: frozenset[str] = frozenset(),
     ) -> None:
         self._core = core
         self._store = store
@@ -74,9 +90,13 @@ class Driver:
         self._limit = batch
         self._waiting = waiting
         self._calls = asyncio.Semaphore(calls)
+        self._flexible = flexible
+        self._unbounded = unbounded
         self._loop = asyncio.get_running_loop()
         self._batch: list[_Job] = []
         self._syncing: list[_Job] = []
+        self._begun: Sequence[Work] = ()
+        """What the writes that are being committed have begun."""
         self._queue: deque[_Job] = deque()
         self._holds: dict[str, deque[_Job]] = {}
         self._committing = False
@@ -93,7 +113,10 @@ class Driver:
 
     def submit(self, request: Request) -> Response | asyncio.Future[Response]:
         """Answer a request: at once, or with a future that is resolved when everything it wrote is durable. Never raises."""
-        steps = self._core.handle(request)
+        return self.run(self._core.handle(request), request)
+
+    def run(self, steps: Steps, request: Request) -> Response | asyncio.Future[Response]:
+        """Run what answers a request, as ``submit`` does."""
         try:
             effect = next(steps)
         except StopIteration as stop:
@@ -106,6 +129,22 @@ class Driver:
             return Response(RSC.INTERNAL_SERVER_ERROR, request.rqi, {"m2m:dbg": "too many requests are waiting, try again later"}, rvi=request.rvi)
         started: Response | asyncio.Future[Response] = self._start(_Job(steps, request), effect)
         return started
+
+    def begin(self, work: Work) -> None:
+        """Run steps beside the requests. When what they wrote cannot be committed they are made anew after a moment."""
+        job = _Job(work(), None, work)
+        try:
+            effect = next(job.steps)
+        except StopIteration:
+            return
+        except Exception:
+            log.exception("work beside the requests failed")
+            return
+        self._advance(job, effect)
+
+    def busy(self) -> bool:
+        """Tell whether so many requests are in progress that those that may be answered later should be."""
+        return self._open >= self._flexible
 
     def write(self, work: Callable[[], T]) -> asyncio.Future[T]:
         """Run a plain function while the store takes writes; the future has its result when that is durable, or its exception."""
@@ -186,8 +225,8 @@ class Driver:
             task.cancel()
         await asyncio.gather(*asking, return_exceptions=True)
         for job in asking.values():
+            job.steps.close()
             if job.request is not None and not job.ended:
-                job.steps.close()
                 job.result = self._refusal(job.request, InternalServerError("the CSE is stopping"))
                 self._resolve(job)
         while self._committing:
@@ -196,12 +235,16 @@ class Driver:
             self._orders.put(None)
             await asyncio.to_thread(self._thread.join)
 
-    def _start(self, job: _Job, effect: Any) -> Any:
+    def _advance(self, job: _Job, effect: Any) -> None:
+        """Let a job go on from its first effect."""
         if isinstance(effect, Hold):
             if self._taken(job, effect.key):
                 self._step(job, (), False)
         elif self._granted(job, effect, False):
             self._step(job, (), True)
+
+    def _start(self, job: _Job, effect: Any) -> Any:
+        self._advance(job, effect)
         if job.ended:
             return job.result
         job.future = self._loop.create_future()
@@ -217,6 +260,8 @@ class Driver:
                 job.result = stop.value
             except Exception as error:
                 job.result = error if job.request is None else self._refusal(job.request, error)
+                if job.work is not None:
+                    log.error("work beside the requests failed", exc_info=error)
             else:
                 value = ()
                 if isinstance(effect, Hold):
@@ -296,6 +341,7 @@ class Driver:
             return
         self._committing = True
         self._syncing, self._batch = self._batch, []
+        self._begun = self._core.begun()
         try:
             self._store.flush()
             if not self._store.durable:
@@ -323,6 +369,7 @@ class Driver:
     def _committed(self, error: Exception | None) -> None:
         """End a commit: answer its requests, and let the writers run that have queued meanwhile."""
         jobs, self._syncing = self._syncing, []
+        begun, self._begun = self._begun, ()
         notices: list[Notice] = []
         try:
             if error is None:
@@ -349,6 +396,8 @@ class Driver:
                     self._ask(job, asked)
                 else:
                     self._resolve(job)
+            for work in begun:
+                self.begin(work)
         self._notify()
 
     def _undone(self, jobs: Sequence[_Job], error: Exception) -> None:
@@ -361,6 +410,8 @@ class Driver:
             job.steps.close()
             job.result = error if job.request is None else self._refusal(job.request, error)
             self._resolve(job)
+            if job.work is not None:
+                self._loop.call_later(_AGAIN, self.begin, job.work)
 
     def _resume(self) -> None:
         while self._queue and not (self._committing or self._held or len(self._batch) >= self._limit):
@@ -379,12 +430,16 @@ class Driver:
                 if not watcher.done():
                     watcher.set_result(None)
 
-    def _ask(self, job: _Job, ask: Ask) -> None:
+    def _ask(self, job: _Job, ask: Ask | Pause) -> None:
         task = self._loop.create_task(self._answered(job, ask))
         self._asking[task] = job
         task.add_done_callback(self._asking.pop)
 
-    async def _answered(self, job: _Job, ask: Ask) -> None:
+    async def _answered(self, job: _Job, ask: Ask | Pause) -> None:
+        if isinstance(ask, Pause):
+            await asyncio.sleep(ask.seconds)
+            self._step(job, (), False)
+            return
         deadline = self._loop.time() + ask.seconds
         if len(ask.calls) == 1:
             answers = [await self._bounded(ask.calls[0], deadline)]
@@ -393,6 +448,10 @@ class Driver:
         self._step(job, tuple(answers), False)
 
     async def _bounded(self, call: Call, deadline: float) -> Response:
+        if call.urls and (scheme := call.urls[0].partition(":")[0]) in self._unbounded:
+            return await self._senders[scheme].send(call.urls[0], call.request, deadline - self._loop.time())
+        if call.urls[:1] == (INSIDE,):  # what is handled inside may ask in turn, and must not wait for those that wait for it
+            return await self.send(call, deadline - self._loop.time())
         try:
             async with asyncio.timeout_at(deadline):
                 await self._calls.acquire()
@@ -410,6 +469,8 @@ class Driver:
         try:
             async with asyncio.timeout_at(deadline):
                 for url in call.urls:
+                    if url == INSIDE:
+                        return await self._inside(request)
                     sender = self._senders.get(url.partition(":")[0].lower())
                     if sender is None:
                         reasons.append(f"{url}: no client for this scheme")
@@ -427,6 +488,11 @@ class Driver:
             return self._refusal(request, RequestTimeout(f"{request.to} did not answer in time"))
         why = "; ".join(reasons) or "it has no point of access"
         return self._refusal(request, TargetNotReachable(f"{request.to} cannot be reached: {why}"))
+
+    async def _inside(self, request: Request) -> Response:
+        """Answer a request of this CSE to what it hosts itself."""
+        answer = self.submit(replace(request, peer=Peer(internal=True)))
+        return await answer if isinstance(answer, asyncio.Future) else answer
 
     def _refusal(self, request: Request, error: Exception) -> Response:
         """Give the answer to a request that failed; what is not meant for its originator goes to the log alone."""

@@ -8,6 +8,9 @@ from cse.primitives import Request, Response
 Handler = Callable[[Request], Response | Awaitable[Response]]
 """Answers a request, at once where nothing has to be waited for: ``answer if isinstance(answer, Response) else await answer``. Never raises a CSEError."""
 
+Lenient = Callable[[Request, str | None], Request]
+"""Makes a request in another platform's dialect what the standard wants (bindings.compat); the text is the name for a new resource that X-M2M-NM tells."""
+
 
 class Sender(Protocol):
     """The client half of a binding: one per process, for every peer of its URL schemes."""

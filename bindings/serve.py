@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
@@ -16,10 +16,11 @@ from random import random
 from secrets import token_hex
 from socket import gaierror, gethostname
 
-from bindings import logs
+from bindings import logs, polling
 from bindings.coap.client import CoapSender
 from bindings.coap.server import Limits
 from bindings.coap.server import serve as serve_coap
+from bindings.compat import Compat, Facts, alias_table, tables_of
 from bindings.config import Config, address, is_loopback
 from bindings.control import PATH, Control
 from bindings.courier import Courier
@@ -39,6 +40,7 @@ from resources import (
     ae,
     container,
     content_instance,
+    cross_resource_subscription,
     cse_base,
     exec_instance,
     flex_container,
@@ -47,8 +49,15 @@ from resources import (
     mgmt_cmd,
     mgmt_obj,
     node,
+    notification_target_mgmt_policy_ref,
+    notification_target_policy,
+    policy_deletion_rules,
+    polling_channel,
+    request,
     schedule,
     subscription,
+    time_series,
+    time_series_instance,
 )
 
 if sys.platform != "win32":
@@ -66,11 +75,19 @@ TYPES = (
     group.TYPE,
     flex_container.TYPE,
     flex_container_instance.TYPE,
+    time_series.TYPE,
+    time_series_instance.TYPE,
     node.TYPE,
     mgmt_obj.TYPE,
     mgmt_cmd.TYPE,
     exec_instance.TYPE,
     schedule.TYPE,
+    request.TYPE,
+    polling_channel.TYPE,
+    cross_resource_subscription.TYPE,
+    notification_target_mgmt_policy_ref.TYPE,
+    notification_target_policy.TYPE,
+    policy_deletion_rules.TYPE,
 )
 """The resource types of this CSE; those that definitions specialise have no specialisations yet."""
 
@@ -95,6 +112,21 @@ def configured_types(config: Config) -> tuple[ResourceType, ...]:
         raise StartError(str(error)) from error
 
 
+def _compat(config: Config, core: CSE) -> Compat:
+    """Make the compatibility profile with what it needs to know of the CSE."""
+    settings = core.settings
+    facts = Facts(
+        cse_id=settings.cse_id,
+        cse_name=settings.cse_name,
+        release=settings.release,
+        tables=tables_of(core.registry.forms),
+        fresh=core.fresh,
+        exists=lambda address: core.resolve(core.reader, address) is not None,
+        aliases=alias_table(config.compat.aliases),
+    )
+    return Compat(config.compat, facts)
+
+
 class Server:
     """A whole CSE in the running event loop: ``async with Server(config) as server``, or ``start`` and ``stop``.
 
@@ -106,6 +138,8 @@ class Server:
         self.http: tuple[str, int] | None = None
         self.coap: tuple[str, int] | None = None
         """Where it listens, with the real ports; None when it does not."""
+        self.leniencies: Mapping[str, int] = {}
+        """How often each leniency of the compatibility profile was used."""
         self._parts = AsyncExitStack()
         self._listeners: list[Listener] = []
         self._deadline = 0.0
@@ -150,9 +184,26 @@ class Server:
         parts.callback(store.close)
         credentials = Credentials(config.http.credentials)
         settings = replace(config.settings, authenticated=(*config.settings.authenticated, *credentials.originators))
-        core = CSE(store, types, settings, time.time, _fresh(), log.warning)
+        core = CSE(store, types, settings, time.time, _fresh(), lambda: driver.busy(), log.warning)
         core.bootstrap()
+        compat = _compat(config, core)
+        self.leniencies = compat.counts
+        parts.callback(compat.tell)
+        driver, courier, channels = self._engine(core, store)
+        await courier.load()
+        for work in core.resumed():
+            driver.begin(work)
+        timers = asyncio.create_task(driver.timers())
+        parts.push_async_callback(_cancelled, timers)
+        parts.push_async_callback(self._deafen)
+        parts.push_async_callback(channels.close)
+        await self._listen(core, driver, credentials, self._control(core, store, driver, courier), compat)
+        if not config.settings.points_of_access:
+            core.settings = replace(core.settings, points_of_access=self.urls)
 
+    def _engine(self, core: CSE, store: Store) -> tuple[Driver, Courier, polling.Channels]:
+        """Make what runs the core and carries its requests and notifications."""
+        config, parts = self.config, self._parts
         web, constrained = HttpSender(response_limit=config.http.body_limit, connections=config.http.connections), CoapSender()
         parts.push_async_callback(web.close)
         parts.push_async_callback(constrained.close)
@@ -167,6 +218,8 @@ class Server:
             batch=config.running.batch,
             waiting=config.running.waiting,
             calls=config.running.calls,
+            flexible=config.running.flexible,
+            unbounded=polling.SCHEMES,
         )
         courier = Courier(
             store,
@@ -180,19 +233,26 @@ class Server:
             release=config.settings.release,
             clock=time.time,
             random=random,
+            park=lambda url, target: channels.park(url, target),
+            inside=lambda notice, request: None if (steps := core.inside(notice)) is None else driver.run(steps, request),
         )
+        channels = polling.Channels(
+            store,
+            settle=driver.settle,
+            recheck=courier.recheck,
+            resume=courier.resume,
+            opens=core.opens,
+            release=config.settings.release,
+            patience=config.notification.timeout,
+            clock=time.time,
+        )
+        senders |= dict.fromkeys(polling.SCHEMES, channels)
         parts.push_async_callback(driver.close)
         parts.push_async_callback(lambda: courier.close(self._left()))
         parts.push_async_callback(lambda: driver.drain(self._left()))
-        await courier.load()
-        timers = asyncio.create_task(driver.timers())
-        parts.push_async_callback(_cancelled, timers)
-        parts.push_async_callback(self._deafen)
-        await self._listen(core, driver, credentials, self._control(core, store, driver, courier))
-        if not config.settings.points_of_access:
-            core.settings = replace(core.settings, points_of_access=self.urls)
+        return driver, courier, channels
 
-    async def _listen(self, core: CSE, driver: Driver, credentials: Credentials, control: Control | None) -> None:
+    async def _listen(self, core: CSE, driver: Driver, credentials: Credentials, control: Control | None, compat: Compat) -> None:
         config = self.config
         handler: Handler = logs.logged(driver.submit, time.perf_counter) if config.log.requests else driver.submit
         if config.http.listen:
@@ -210,6 +270,7 @@ class Server:
                     cors=limits.cors_origins,
                     credentials=credentials,
                     extra={PATH: control.answer} if control else None,
+                    lenient=compat.listener(config.compat.http),
                 )
             except OSError as error:
                 raise StartError(f"HTTP cannot listen at {limits.listen}: {_why(error)}") from error
@@ -218,8 +279,9 @@ class Server:
         if config.coap.listen:
             links = f'</{core.settings.cse_name}>;rt="onem2m.cb";ct="50 60"'.encode()
             bounds = Limits(body=config.coap.body_limit, requests=config.coap.requests)
+            lenient = compat.listener(config.compat.coap)
             try:
-                constrained: Listener = await serve_coap(handler, *address(config.coap.listen), limits=bounds, links=links)
+                constrained: Listener = await serve_coap(handler, *address(config.coap.listen), limits=bounds, links=links, lenient=lenient)
             except OSError as error:
                 raise StartError(f"CoAP cannot listen at {config.coap.listen}: {_why(error)}") from error
             self._listeners.append(constrained)

@@ -29,6 +29,7 @@ Glob = tuple[str, ...]
 _POLICY, _AE, _BASE, _GROUP = map(int, (ResourceTypeID.ACCESS_CONTROL_POLICY, ResourceTypeID.AE, ResourceTypeID.CSE_BASE, ResourceTypeID.GROUP))
 _CREATE, _UPDATE, _LOOK = int(Right.CREATE), int(Right.UPDATE), int(Right.RETRIEVE | Right.DISCOVERY)
 _REMOTE_CSES = frozenset({int(ResourceTypeID.REMOTE_CSE)})
+_CHANNEL = int(ResourceTypeID.POLLING_CHANNEL)
 _MIXED = frozenset({None, 0, _GROUP})
 _EVALUABLE = frozenset({"actw", "acip", "aclr"})
 _KEPT = 4096
@@ -167,6 +168,8 @@ class Access:
         who = self._originator(request)
         if self._everything(who):
             return (None,)
+        if target.ty == _CHANNEL:
+            return (None,) if self._reached_by(reader, who, target) else ()
         decider = self._decider(reader, target)
         if decider is None:
             return ()
@@ -205,6 +208,11 @@ class Access:
         while record is not None and record.ty != _POLICY and not self._has_acpi(record.ty):
             record = reader.get(record.pi)
         return record
+
+    def _reached_by(self, reader: Reader, who: str, channel: Record) -> bool:
+        """Tell whether a polling channel is that of an entity: no other may touch it, whatever policies say (TS-0001 9.6.21)."""
+        entity = reader.get(channel.pi)
+        return who != "" and entity is not None and sp_relative(entity.attributes.get("aei", entity.attributes.get("csi", "")), self._cse, self._sp) == who
 
     def _owns(self, reader: Reader, who: str, operation: int, record: Record) -> bool:
         """Tell what holds without a policy: only the custodian, else the creator; every registree may look at the CSEBase."""

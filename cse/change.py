@@ -5,7 +5,7 @@ from typing import Any
 
 from cse.codes import NotificationEventType as Net
 from cse.codes import ResourceTypeID
-from cse.primitives import Request
+from cse.primitives import Request, Work
 from cse.record import Record
 from cse.schema import Event, Host
 from cse.storage.contract import Transaction
@@ -14,7 +14,7 @@ from cse.storage.contract import Transaction
 class Recorder:
     """The ``Change`` of cse.schema: writes through a store transaction and remembers the events in their order."""
 
-    __slots__ = ("ended", "events", "host", "request", "seconds", "time", "transaction", "visits", "waking")
+    __slots__ = ("begun", "ended", "events", "host", "request", "seconds", "time", "transaction", "visits", "waking")
 
     def __init__(self, host: Host, transaction: Transaction, request: Request, seconds: float, time: str) -> None:
         self.host = host
@@ -25,10 +25,12 @@ class Recorder:
         self.events: list[Event] = []
         self.ended: list[Record] = []
         """Subscriptions that were deleted."""
+        self.begun: list[Work] = []
+        """What is to run once this is durable."""
         self.waking: float | None = None
         """The earliest moment at which a resource type wants to be called."""
         self.visits: dict[str, float] = {}
-        """When subscriptions that hold something back are to be looked at, by their ri."""
+        """When subscriptions and groups that hold something back are to be looked at, by their ri."""
 
     def insert(self, record: Record, parent: Record) -> None:
         """Add a resource: a creation event for the subscriptions of the parent."""
@@ -76,10 +78,14 @@ class Recorder:
         """Delete an instance that limits push out of its parent: no event, no hook (TS-0004 7.4.7)."""
         self.transaction.delete(record.ri)
 
+    def begin(self, work: Work) -> None:
+        """Have steps run beside the requests as soon as this transaction is durable; they may ask, and are begun again when their commit fails."""
+        self.begun.append(work)
+
     def wake(self, seconds: float) -> None:
         """Have ``on_due`` of the resource types called at a moment, in seconds since the epoch, or before."""
         self.waking = seconds if self.waking is None else min(self.waking, seconds)
 
     def revisit(self, subscription: str, seconds: float) -> None:
-        """Have what a subscription (ri) holds back looked at again at a moment, in seconds since the epoch, or before."""
+        """Have what a subscription or group (ri) holds back looked at again at a moment, in seconds since the epoch, or before."""
         self.visits[subscription] = min(seconds, self.visits.get(subscription, seconds))

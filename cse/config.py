@@ -36,12 +36,17 @@ class Settings:
     expiration_check_interval: float = setting(5.0, "Time between two searches for expired resources.", "limits")
     expiration_chunk: int = setting(500, "Expired resources removed in one transaction.", "limits")
     request_timeout: float = setting(10.0, "Time a request may take that has no requestExpirationTimestamp.", "limits")
+    longest_request: float = setting(3600.0, "Longest time a request may take, whatever its requestExpirationTimestamp.", "limits")
+    deferred_requests: int = setting(10_000, "Most non-blocking requests under way; beyond them the answer is 5000.", "limits")
+    result_lifetime: float = setting(3600.0, "Time the result of a non-blocking request is kept that says nothing of it (rset, rp).", "limits")
     discovery_limit: int = setting(1000, "Most results of one discovery or listing of children; the rest is told by cnst and cnot.", "limits")
     max_group_nesting: int = setting(8, "Groups within groups that a fan-out follows.", "limits")
     max_group_members: int = setting(10_000, "Most members of a group.", "limits")
+    member_retry_interval: float = setting(60.0, "Time until group members that could not be reached are asked for their type again.", "limits")
     max_name_length: int = setting(255, "Characters of a resource name.", "limits")
 
     default_batch_seconds: float = setting(60.0, "Longest collection of a batch whose batchNotify has a number but no duration.", "notification")
     max_stored: int = setting(
         100_000, "Most notifications stored for one target; beyond it those of the lowest priority (nsp) go, the oldest first; 0 for no bound.", "notification"
     )
+    default_aggregation_seconds: float = setting(1.0, "Collection of notifications in a group without notifyAggregation.", "notification")

@@ -3,32 +3,34 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from typing import Any
 
 from msgspec.structs import replace
 
-from cse import criteria, expiry, notify, operations, reachability, results
+from cse import criteria, deferred, expiry, notify, operations, reachability, results
 from cse.access import Access
 from cse.address import Address, Located, locate, parse, same_entity, sp_relative
 from cse.backlog import Backlog
 from cse.change import Recorder
-from cse.codes import FilterUsage, Operation, ResourceTypeID
+from cse.codes import FilterUsage, Operation, ResourceTypeID, ResponseType
+from cse.codes import ResponseStatusCode as RSC
 from cse.config import Settings
 from cse.datatypes import seconds_of, timestamp
 from cse.errors import (
     BadRequest,
     CSEError,
-    NonBlockingSynchRequestNotSupported,
     NotFound,
     NotImplementedByCSE,
     OriginatorNotAuthenticated,
     ReleaseVersionNotSupported,
     RequestTimeout,
+    TargetNotReachable,
 )
 from cse.forwarding import forward, outgoing
-from cse.primitives import Call, Notice, Peer, Request, Response, Steps
+from cse.primitives import CHANNEL, INSIDE, Call, Notice, Peer, Request, Response, Steps, Turn, Work, refused
 from cse.record import Record
 from cse.registry import Registry
-from cse.schema import Checker, Host, ResourceType
+from cse.schema import Change, Checker, Host, ResourceType
 from cse.storage.contract import Reader, Store, StoreRefused, commit
 from cse.structures import FILTER_CRITERIA
 from cse.validate import compile_table
@@ -40,7 +42,6 @@ _PLACES = 20_000
 """Addresses whose resources are remembered."""
 
 _INTERNAL = Peer(internal=True)
-
 
 _OPERATIONS: Mapping[Operation, Callable[[Host, Request, Record], Steps]] = {
     Operation.CREATE: operations.create,
@@ -55,8 +56,8 @@ class CSE:
     """A common service entity over a store (the ``Host`` of cse.schema).
 
     ``handle`` must be driven as cse.primitives.Steps says; ``due`` and ``settle`` are called while the store takes writes. After each of them the caller
-    commits. ``clock`` gives seconds since the epoch, ``fresh`` unique texts; both are injected so that tests are deterministic. ``tell`` takes sentences for
-    the operator: what no response tells anybody.
+    commits, and runs what ``begun`` gives. ``clock`` gives seconds since the epoch, ``fresh`` unique texts, ``busy`` whether there is much to do; they are
+    injected so that tests are deterministic. ``tell`` takes sentences for the operator: what no response tells anybody.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class CSE:
         settings: Settings,
         clock: Callable[[], float],
         fresh: Callable[[], str],
+        busy: Callable[[], bool] = lambda: False,
         tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.registry = Registry(types)
@@ -73,14 +75,18 @@ class CSE:
         self.reader: Reader = store
         self.now = clock
         self.fresh = fresh
+        self.busy = busy
         self.tell = tell
         self.backlog = Backlog()
+        self.deferred = 0
         self._store = store
         self._checkers: Mapping[ResourceType, Checker] = {kind: compile_table(kind) for kind in self.registry.forms}
         self._virtual = {kind.ty: kind.virtual for kind in self.registry.types}
         self._access = Access(settings, lambda ty: ty not in self.registry.inheriting, clock)
         self._authenticated = frozenset(sp_relative(found, settings.cse_id, settings.sp_id) for found in settings.authenticated)
         self._seen: dict[tuple[str, str], None] = {}
+        self._expected: dict[str, str] = {}
+        """Originators of resources that are being made, by ri, as long as others are asked about them."""
         self._places: dict[tuple[str, ...], tuple[str, str, tuple[str, ...]]] = {}
         self._horizon = (0.0, "")
         """A moment at most a second ahead, as seconds and text: what lives longer has not expired."""
@@ -89,6 +95,7 @@ class CSE:
         self._visits: dict[str, float] = {}
         """When subscriptions that hold notifications back are looked at, by their ri."""
         self._types_due: float | None = None
+        self._begun: list[Work] = []
         self.may = self._access.may
         self.may_fan_out = self._access.may_fan_out
         self.may_change_policies = self._access.may_change_policies
@@ -142,12 +149,16 @@ class CSE:
         return self.settings.cse_id.removeprefix("/")
 
     def urls(self, reader: Reader, target: str) -> tuple[str, ...]:
-        """Give where a notification target can be reached: itself when it is a URL, the points of access of an AE or of the CSE it belongs to."""
+        """Give where a notification target can be reached: a URL itself, an AE by its polling channel or points of access, other CSEs, INSIDE what is here."""
         if "://" in target:
             return (target,)
         record = self.resolve(reader, target)
         if record is not None:
-            return tuple(record.attributes.get("poa", ())) if record.ty == ResourceTypeID.AE else ()
+            if channel := record.state.get("channel"):
+                return (f"{CHANNEL}:{channel}",)
+            if record.ty == ResourceTypeID.AE:
+                return tuple(record.attributes.get("poa", ()))
+            return (INSIDE,) if self.registry.of(record).on_notify is not None else ()
         try:
             parsed = self.parse(target)
         except BadRequest:
@@ -171,6 +182,26 @@ class CSE:
         return reachability.changes(self, self.reader)
 
     @contextmanager
+    def expecting(self, ri: str, originator: str) -> Iterator[None]:
+        """Confirm, while it is open, verification requests to a resource that is being made for ``originator``; other NOTIFYs are to come again."""
+        self._expected[ri] = originator
+        try:
+            yield
+        finally:
+            del self._expected[ri]
+
+    def create(self, change: Change, request: Request, parent: Record, prepared: Any) -> Record:
+        """Do a CREATE inside an open transaction, with every check but the ``prepare_create`` of its type. Raises CSEError."""
+        kind = self.registry.get(request.ty or 0)
+        if kind is None:
+            raise NotImplementedByCSE(f"resource type {request.ty} is not implemented")
+        return operations.create_within(self, change, request, parent, kind, prepared)[0]
+
+    def update(self, change: Change, request: Request, target: Record, prepared: Any = None) -> Record:
+        """Do an UPDATE inside an open transaction, with every check but the ``prepare_update`` of its type. Raises CSEError."""
+        return operations.update_within(self, change, request, target, prepared)[0]
+
+    @contextmanager
     def write(self, request: Request) -> Iterator[Recorder]:
         """Open the write transaction of a request; leaving it without an exception puts the notifications it causes into the outbox."""
         seconds = self.now()
@@ -182,9 +213,19 @@ class CSE:
             self._wake(change.waking)
             for ri, moment in change.visits.items():
                 self._visits[ri] = min(moment, self._visits.get(ri, moment))
+            self._begun += change.begun
+
+    def begun(self) -> list[Work]:
+        """Give what is to run once the writes up to here are durable, and is to be forgotten when they fail."""
+        begun, self._begun = self._begun, []
+        return begun
+
+    def resumed(self) -> list[Work]:
+        """Give what an earlier process has begun and not ended; asked once, at start."""
+        return deferred.resumed(self, self.reader)
 
     def _wake(self, moment: float | None) -> None:
-        """Call the resource types at a moment, if they are not called before."""
+        """Call the resource types at a moment, if that is not done before."""
         if moment is not None:
             self._types_due = moment if self._types_due is None else min(self._types_due, moment)
 
@@ -200,11 +241,11 @@ class CSE:
         return True
 
     def remaining(self, request: Request) -> float:
-        """Give the seconds until a request expires, at most the request timeout of the CSE."""
-        most = self.settings.request_timeout
-        if request.rqet is None:
-            return most
-        return max(0.0, min(most, self._moment(request.rqet, "rqet") - self.now()))
+        """Give the seconds until a request or its result expires: the request timeout of the CSE when it does not say, never more than the longest."""
+        ends = [self._moment(value, name) for name, value in (("rqet", request.rqet), ("rset", request.rset)) if value is not None]
+        if not ends:
+            return self.settings.request_timeout
+        return max(0.0, min(min(ends) - self.now(), self.settings.longest_request))
 
     # --- the door -------------------------------------------------------------------------------------------------------------------------------------------
 
@@ -237,6 +278,21 @@ class CSE:
         base = self.reader.get(self.base)
         if base is not None and base.state:
             reachability.admit(self, self.reader, request, base)
+        if request.rqet is not None or request.rset is not None or request.oet is not None or request.rp is not None:
+            request = self._timed(request)
+        if request.rt is not None or request.oet is not None:
+            mode = deferred.mode_of(self, request)
+            later = request.oet is not None and seconds_of(str(request.oet)) > self.now()
+            if mode == ResponseType.NO_RESPONSE and not later:
+                yield from self.handle(replace(request, rt=None))
+                return Response(RSC.ACCEPTED, request.rqi, rvi=request.rvi)
+            if mode != ResponseType.BLOCKING_REQUEST:
+                return (yield from deferred.accept(self, request, mode))
+            if later:
+                yield from deferred.wait(self, request)
+        return (yield from self._serve(request))
+
+    def _serve(self, request: Request) -> Steps:
         address = self.parse(request.to)
         segments = address.segments
         if not address.local:
@@ -244,6 +300,8 @@ class CSE:
                 return (yield from forward(self, request, address))
             segments = (address.stem,)
         found = self._locate(segments)
+        if found is None and request.op == Operation.NOTIFY and segments[0] in self._expected:
+            return self._confirmed(request, self._expected[segments[0]])
         if found is None or self.expired(found.record):
             raise NotFound(f"{request.to} does not exist")
         target = found.record
@@ -254,6 +312,14 @@ class CSE:
         if request.op == Operation.RETRIEVE:
             return (yield from operations.retrieve(self, request, target, address.attribute))
         return (yield from self.perform(request, target))
+
+    def _confirmed(self, request: Request, originator: str) -> Response:
+        """Answer a NOTIFY to a resource that is still being made."""
+        content = request.pc.get("m2m:sgn") if isinstance(request.pc, Mapping) else None
+        asked = content if isinstance(content, Mapping) and content.get("vrq") is True else {}
+        if not same_entity(str(asked.get("cr", "")), originator, self.settings.cse_id, self.settings.sp_id):
+            raise TargetNotReachable(f"{request.to} is not ready yet")
+        return operations.answer(request, RSC.OK)
 
     def _locate(self, segments: tuple[str, ...]) -> Located | None:
         """Find a resource by what is committed. A place once found is remembered: resources never move, and an ri is never given twice."""
@@ -311,7 +377,7 @@ class CSE:
         return max(0.0, min(following) - now)
 
     def _visit(self, request: Request, now: float) -> bool:
-        """Look at subscriptions whose batches, windows or schedules time has come for; tell whether there are more."""
+        """Look at subscriptions and groups whose batches, windows or schedules time has come for; tell whether there are more."""
         chunk, interval = self.settings.expiration_chunk, self.settings.expiration_check_interval
         due = list(islice((ri for ri, moment in self._visits.items() if moment <= now), chunk))
         if not due:
@@ -330,6 +396,27 @@ class CSE:
         """Keep of what waits for a target that cannot be reached only what its subscriptions want (pn). The caller commits afterwards."""
         with self._store.transaction() as transaction:
             notify.keep_latest(transaction, target)
+
+    def inside(self, notice: Notice) -> Steps | None:
+        """Deliver a notice that is for this CSE itself: to a resource that takes a NOTIFY, or the errand of a resource type; None when it goes elsewhere.
+
+        It leaves the outbox in the commit of what it has changed, so that it counts once.
+        """
+        (root,) = notice.content
+        if root in ("m2m:sgn", "m2m:agn"):
+            if self.route(notice.target) != (INSIDE,):
+                return None
+            request = Request(Operation.NOTIFY, notice.target, notice.fr, notice.rqi, self.settings.release, pc=notice.content, ec=notice.ec, peer=_INTERNAL)
+            return self._delivered(notice, self.handle(request))
+        kind = self.registry.named(root)
+        return None if kind is None or kind.errand is None else self._delivered(notice, kind.errand(self, notice.content[root]))
+
+    def _delivered(self, notice: Notice, steps: Steps) -> Steps:
+        told = yield from steps
+        if told.ok or refused(told):
+            yield Turn.WRITE
+            self.settle([(notice, True)])
+        return told
 
     def settle(self, outcomes: Sequence[tuple[Notice, bool]]) -> None:
         """Take notices that their targets have answered (True) or that were given up (False) out of the outbox. The caller commits afterwards."""
@@ -362,8 +449,6 @@ class CSE:
             raise BadRequest(f"rcn {request.rcn} is not allowed for {request.op.name}")
         if request.fc is not None:
             self._check_filter(request)
-        if request.rt is not None or request.rqet is not None or request.rset is not None or request.oet is not None:
-            self._check_times(request)
         if request.drt is not None and (request.drt not in (1, 2) or request.op != Operation.RETRIEVE):
             raise BadRequest(f"drt {request.drt} is not allowed here: 1 or 2, in a RETRIEVE")
         if "#" in request.to and request.op != Operation.RETRIEVE:
@@ -395,28 +480,20 @@ class CSE:
         except ValueError as error:
             raise BadRequest(f"{name} {value!r} is no timestamp: {error}") from error
 
-    def _check_times(self, request: Request) -> None:
+    def _timed(self, request: Request) -> Request:
+        """Check the times of a request and give it with absolute ones: relative ones count from now (TS-0004 6.3.3). Raises RequestTimeout, BadRequest."""
+        moments = {name: self._moment(value, name) for name in ("rqet", "rset", "oet") if (value := getattr(request, name)) is not None}
         now = self.now()
-        expires = now + self.settings.request_timeout
-        if request.rqet is not None:
-            expires = self._moment(request.rqet, "rqet")
-            if expires <= now:
-                raise RequestTimeout(f"the request expired at {request.rqet}")
-        if request.rset is not None and self._moment(request.rset, "rset") < now:
+        if moments.get("rqet", now + 1) <= now:
+            raise RequestTimeout(f"the request expired at {request.rqet}")
+        if moments.get("rset", now) < now:
             raise RequestTimeout(f"the result expired at {request.rset}")
-        if request.rset is not None and request.rqet is not None and self._moment(request.rset, "rset") < expires:
+        if "rset" in moments and moments["rset"] < moments.get("rqet", now):
             raise BadRequest(f"the result expires (rset {request.rset}) before the request does (rqet {request.rqet})")
-        if request.oet is not None and self._moment(request.oet, "oet") > now:
-            raise NotImplementedByCSE("execution at a later time (oet) is not supported")
-        mode = 3 if request.rt is None else request.rt.get("rtv", 3)
-        if mode == 1:
-            raise NonBlockingSynchRequestNotSupported("non-blocking synchronous requests (rt 1) are not supported")
-        if mode in (2, 5):
-            raise NotImplementedByCSE(f"response type {mode} is not supported")
-        if mode not in (3, 4):
-            raise BadRequest(f"there is no response type {mode}")
+        if request.rp is not None:
+            self._moment(request.rp, "rp")
+        return replace(request, **{name: timestamp(moment) for name, moment in moments.items()})
 
 
 def _is_identifier(text: str) -> bool:
     return len(text) <= 255 and text.isprintable() and " " not in text
-

@@ -19,13 +19,15 @@ class DataType:
     """A named type: ``check(value)`` raises ValueError with the end of a sentence ("must be ..."); ``schema`` is the same as JSON Schema.
 
     The name is that of the standard's tables: ``nonNegInteger``, ``list<ID>``, ``enum:resourceType``, ``complex:setOfAcrs``.
-    In ``schema`` the type ``integer`` means a number written without a fraction. ``members`` are the rows of a complex type.
+    In ``schema`` the type ``integer`` means a number written without a fraction. ``members`` are the rows of a complex type, ``item`` the type of a
+    list's entries.
     """
 
     name: str
     check: Check
     schema: Mapping[str, Any]
     members: "tuple[Member, ...]" = ()
+    item: "DataType | None" = None
 
 
 class Member(NamedTuple):
@@ -79,6 +81,13 @@ def seconds_of(text: str) -> float:
     except ValueError as error:
         raise ValueError(f"must be a timestamp that exists, not {shown(text)} ({error})") from None
     return whole + float("0." + text[16:]) if len(text) > 16 else whole
+
+
+@lru_cache(maxsize=64)
+def microseconds_of(text: str) -> int:
+    """Give the microseconds since the epoch of a timestamp text, exactly. Raises ValueError when it is none."""
+    seconds_of(text)
+    return int(_whole_seconds(text[:15])) * 1_000_000 + int(text[16:].ljust(6, "0"))
 
 
 @lru_cache(maxsize=64)
@@ -224,7 +233,7 @@ def list_of(item: DataType, least: int = 1, most: int | None = None) -> DataType
         schema["minItems"] = least
     if most is not None:
         schema["maxItems"] = most
-    return DataType(f"list<{item.name}>", check, schema)
+    return DataType(f"list<{item.name}>", check, schema, item=item)
 
 
 def structure(name: str, members: Sequence[Member], extra: Mapping[str, Any] | None = None, confirm: Check | None = None) -> DataType:

@@ -41,8 +41,9 @@ def notify(change: Change) -> None:
         for subscription in event.subscriptions:
             if matches(change, subscription, event):
                 _send(change, subscription, event)
+    gone = {reference(change.host, subscription) for subscription in change.ended}
     for subscription in change.ended:
-        _tell_deletion(change, subscription)
+        _tell_deletion(change, subscription, gone)
 
 
 def _settled(change: Change, event: Event) -> Event:
@@ -109,11 +110,20 @@ def _send(change: Change, subscription: Record, event: Event) -> None:
     signal = {"nev": _event(change.host, subscription, event), "sur": reference(change.host, subscription)}
     if "nfu" in subscription.attributes:
         signal["nfu"] = subscription.attributes["nfu"]
+    if current is not None:
+        tell(change, current, {"m2m:sgn": signal})
+    elif not _missed(change, subscription):
+        queue(change, subscription, {"m2m:sgn": signal})
+
+
+def tell(change: Change, subscription: Record, content: Mapping[str, Any]) -> None:
+    """Queue a notification for all targets of a subscription and count it: ``exc`` what is told or will be, ``nsi`` every event.
+
+    The last one that ``exc`` allows ends the subscription.
+    """
     told = not _missed(change, subscription)
-    counted = queue(change, subscription, {"m2m:sgn": signal}) if told else subscription
+    counted = queue(change, subscription, content) if told else subscription
     left = subscription.attributes.get("exc") if told else None
-    if current is None:
-        return
     if left == 1:
         change.remove(subscription)
         return
@@ -122,7 +132,7 @@ def _send(change: Change, subscription: Record, event: Event) -> None:
     if subscription.attributes.get("nse"):
         statistics = [{**each, "noec": each["noec"] + 1} for each in subscription.attributes.get("nsi", ())]
         counted = counted.with_attributes({"nsi": statistics})
-    if counted is not current:
+    if counted is not subscription:
         change.replace(counted)
 
 
@@ -132,6 +142,8 @@ def _event(host: Host, subscription: Record, event: Event) -> dict[str, Any]:
             shown: Any = {host.type_of(event.resource).short: {name: event.resource.attributes.get(name) for name in event.modified}}
         case NotificationContentType.RESOURCE_ID:
             shown = {"m2m:uri": event.resource.ri}
+        case NotificationContentType.TIME_SERIES_NOTIFICATION:
+            shown = {"m2m:tsn": {name: event.resource.attributes[name] for name in ("mdlt", "mdc")}}
         case _:
             shown = wrapped(host, event.resource)
     if event.operation:
@@ -145,35 +157,44 @@ def reference(host: Host, subscription: Record) -> str:
 
 
 def queue(change: Change, subscription: Record, content: Mapping[str, Any]) -> Record:
-    """Put one notification for each target into the outbox: alone, in the place of older ones (``ln``), or held by batch, rate limit and schedule.
-
-    Give the subscription with what is to be remembered of it.
-    """
-    attributes = subscription.attributes
-    category, latest = attributes.get("nec"), attributes.get("ln")
-    if latest and category is None:
+    """Put one notification for each target of a subscription into the outbox; give the subscription with what is to be remembered of it."""
+    category = subscription.attributes.get("nec")
+    if category is None and subscription.attributes.get("ln"):
         category = EventCat.LATEST
-    held = category != EventCat.IMMEDIATE and ("bn" in attributes or "rl" in attributes or reachability.governed(subscription))
-    due = change.seconds + duration_seconds(attributes["bn"]["dur"]) if held and "bn" in attributes else 0.0
-    for target in attributes["nu"]:
-        notice = Notice(
-            target=target,
-            rqi=change.host.fresh(),
-            fr=change.host.settings.cse_id,
-            content=content,
-            subscription=subscription.ri,
-            ec=category,
-            created=change.seconds,
-            due=due,
-            held=held,
-        )
-        if latest and not (held and "bn" in attributes):
-            _drop_older(change, notice)
-        change.transaction.enqueue(notice)
-        if held:
-            subscription = _release(change, subscription, target)
-        _bound(change, target)
+    for target in subscription.attributes["nu"]:
+        subscription = put(change, subscription, target, content, category)
     return subscription
+
+
+def put(change: Change, record: Record, target: str, content: Mapping[str, Any], category: int | None) -> Record:
+    """Put one notification of a subscription or group into the outbox: alone, in the place of older ones (``ln``), or held by batch, rate limit, schedule.
+
+    Give the subscription or group with what is to be remembered of it.
+    """
+    host, attributes = change.host, record.attributes
+    batched = _batch(host, record, target) is not None
+    held = category != EventCat.IMMEDIATE and (batched or "rl" in attributes or reachability.governed(record))
+    notice = Notice(target, host.fresh(), host.settings.cse_id, content, record.ri, category, change.seconds, held=held)
+    if attributes.get("ln") and not (held and batched):
+        _drop_older(change, notice)
+    change.transaction.enqueue(notice)
+    if held:
+        record = _release(change, record, target)
+    _bound(change, target)
+    return record
+
+
+def _batch(host: Host, record: Record, target: str) -> Mapping[str, Any] | None:
+    """Give by what number and duration notifications are collected: batchNotify; a group has notifyAggregation, or the provider a duration for it.
+
+    What a group holds for itself is a reminder, which has a time of its own.
+    """
+    if record.ty != ResourceTypeID.GROUP:
+        found: Mapping[str, Any] | None = record.attributes.get("bn")
+        return found
+    if target == record.path:
+        return {}
+    return record.attributes.get("nar") or {"dur": f"PT{host.settings.default_aggregation_seconds:g}S"}
 
 
 def _drop_older(change: Change, notice: Notice) -> None:
@@ -192,55 +213,64 @@ def _missed(change: Change, subscription: Record) -> bool:
 
 
 def visit(change: Change, ri: str, departed: Iterable[str] = ()) -> None:
-    """Let go what the policies of a subscription no longer hold back, all of it for targets that have ``departed``."""
-    subscription = change.transaction.get(ri)
-    if subscription is None or "nu" not in subscription.attributes:
+    """Let go what the policies of a subscription or group no longer hold back, all of it for targets that have ``departed``."""
+    record = change.transaction.get(ri)
+    if record is None:
         return
     for target in departed:
-        _let_go(change, subscription, list(_waiting(change.transaction, subscription=ri, target=target, held=True)))
-    counted = subscription
-    for target in subscription.attributes["nu"]:
+        _send_on(change, record, target, list(_waiting(change.transaction, subscription=ri, target=target, held=True)))
+    counted = record
+    for target in _targets(change.transaction, record):
         counted = _release(change, counted, target)
-    if counted is not subscription:
+    if counted is not record:
         change.replace(counted)
 
 
-def _release(change: Change, subscription: Record, target: str) -> Record:
+def _targets(reader: Reader, record: Record) -> Iterable[str]:
+    """Give for whom a resource may hold notifications: what a subscription names, what a group has gathered for."""
+    if record.ty != ResourceTypeID.GROUP:
+        named: Iterable[str] = record.attributes.get("nu", ())
+        return named
+    return dict.fromkeys(found.target for found in _waiting(reader, held=True, subscription=record.ri))
+
+
+def _release(change: Change, record: Record, target: str) -> Record:
     """Let go what is held for a target, oldest first, as far as batch, schedule and rate limit allow now, and say when to look again.
 
     What limits is the sending: one aggregated notification counts as one. While a window is full or the schedule closed a batch goes on collecting.
-    Give the subscription with what has been counted of its window.
+    Give the subscription or group with what has been counted of its window.
     """
-    ri, attributes, now = subscription.ri, subscription.attributes, change.seconds
-    batch: Mapping[str, Any] | None = attributes.get("bn")
+    ri, attributes, now = record.ri, record.attributes, change.seconds
+    batch = _batch(change.host, record, target)
     if batch is not None:
         number = batch.get("num", 0)
         collected = change.transaction.notices(limit=max(1, number), held=True, subscription=ri, target=target)
         if not collected:
-            return subscription
-        if collected[0].due > now and not (number and len(collected) >= number):
-            change.revisit(ri, collected[0].due)
-            return subscription
-    opens = reachability.opens(subscription, now)
+            return record
+        ends = collected[0].created + duration_seconds(batch["dur"]) if "dur" in batch else collected[0].due
+        if ends > now and not (number and len(collected) >= number):
+            change.revisit(ri, ends)
+            return record
+    opens = reachability.opens(record, now)
     if opens > now:
-        _keep(change, subscription, target)
+        _keep(change, record, target)
         change.revisit(ri, opens)
-        return subscription
-    room, start, sent = _window(subscription, target, now)
+        return record
+    room, start, sent = _window(record, target, now)
     if not room:
-        change.revisit(ri, start + _length(subscription))
-        return subscription
+        change.revisit(ri, start + _length(record))
+        return record
     if batch is not None:
         going = list(_waiting(change.transaction, subscription=ri, target=target, held=True))
     else:
         going = change.transaction.notices(limit=min(room, _PAGE), held=True, subscription=ri, target=target)
         if len(going) == min(room, _PAGE):
-            change.revisit(ri, now if room > _PAGE else start + _length(subscription))
-    _let_go(change, subscription, going)
+            change.revisit(ri, now if room > _PAGE else start + _length(record))
+    _send_on(change, record, target, going)
     if "rl" not in attributes or not going:
-        return subscription
-    windows = {name: kept for name, kept in subscription.state.get("windows", {}).items() if name in attributes["nu"]}
-    return replace(subscription, state={**subscription.state, "windows": {**windows, target: [start, sent + (1 if batch is not None else len(going))]}})
+        return record
+    windows = {name: kept for name, kept in record.state.get("windows", {}).items() if name in attributes["nu"]}
+    return replace(record, state={**record.state, "windows": {**windows, target: [start, sent + (1 if batch is not None else len(going))]}})
 
 
 def _keep(change: Change, subscription: Record, target: str) -> None:
@@ -270,11 +300,11 @@ def _length(subscription: Record) -> float:
     return 0.0 if limit is None else max(0.001, duration_seconds(limit["tww"]))
 
 
-def _let_go(change: Change, subscription: Record, held: Sequence[Notice]) -> None:
+def _send_on(change: Change, record: Record, target: str, held: Sequence[Notice]) -> None:
     """Send what was held for one target: one by one, or what was collected as one m2m:agn, oldest first, of which ``ln`` leaves the latest."""
     change.transaction.drop([found.id for found in held])
-    if held and "bn" in subscription.attributes:
-        sent = held[-1:] if subscription.attributes.get("ln") else held
+    if held and _batch(change.host, record, target) is not None:
+        sent = held[-1:] if record.attributes.get("ln") else held
         held = [replace(sent[0], content={"m2m:agn": {"m2m:sgn": [found.content["m2m:sgn"] for found in sent]}})]
     for notice in held:
         change.transaction.enqueue(replace(notice, due=0.0, held=False, id=0))
@@ -289,7 +319,7 @@ def _waiting(reader: Reader, *, held: bool, subscription: str | None = None, tar
 
 
 def holding(reader: Reader) -> set[str]:
-    """Give the subscriptions that hold notifications back (for the start)."""
+    """Give the subscriptions and groups that hold notifications back (for the start)."""
     return {found.subscription for found in _waiting(reader, held=True)}
 
 
@@ -326,15 +356,28 @@ def _bound(change: Change, target: str) -> None:
     host.backlog.counted(target, len(stored))
 
 
-def _tell_deletion(change: Change, subscription: Record) -> None:
-    """Let what a deleted subscription has held back go and tell ``su`` and ``acrs`` that it is gone (TS-0004 7.4.8.2.4)."""
+def withdraw(change: Change, target: str, subscription: str | None = None) -> None:
+    """Drop what waits for a target, of one subscription or of all."""
+    for held in (False, True):
+        while waiting := change.transaction.notices(held=held, subscription=subscription, target=target):
+            change.transaction.drop([notice.id for notice in waiting])
+
+
+def let_go(change: Change, record: Record) -> None:
+    """Send what is held for a subscription or group that is deleted."""
     waiting: dict[str, list[Notice]] = {}
-    for notice in _waiting(change.transaction, held=True, subscription=subscription.ri):
+    for notice in _waiting(change.transaction, held=True, subscription=record.ri):
         waiting.setdefault(notice.target, []).append(notice)
-    for held in waiting.values():
-        _let_go(change, subscription, held)
+    for target, held in waiting.items():
+        _send_on(change, record, target, held)
+
+
+def _tell_deletion(change: Change, subscription: Record, gone: set[str]) -> None:
+    """Let waiting batches of a deleted subscription go and tell ``su`` and ``acrs``, but those that are gone too, that it is (TS-0004 7.4.8.2.4)."""
+    let_go(change, subscription)
     targets = [subscription.attributes[name] for name in ("su",) if name in subscription.attributes]
-    for target in [*targets, *subscription.attributes.get("acrs", ())]:
+    targets += [target for target in subscription.attributes.get("acrs", ()) if target not in gone]
+    for target in targets:
         content = {"m2m:sgn": {"sud": True, "sur": reference(change.host, subscription)}}
         change.transaction.enqueue(Notice(target, change.host.fresh(), change.host.settings.cse_id, content, subscription.ri, created=change.seconds))
 

@@ -64,23 +64,36 @@ def create(host: Host, request: Request, target: Record) -> Steps:
         _, given, _ = _check_create(host, host.reader, request, target, kind)
         prepared = yield from kind.prepare_create(host, request, target, given)
     yield Turn.WRITE
-    with host.write(request) as change:
-        transaction = change.transaction
-        parent = _current(transaction, target)
-        kind, given, expired = _check_create(host, transaction, request, parent, kind)
-        if expired is not None:
-            change.remove(expired)
-            parent = _current(transaction, parent)
-        record = _created(host, change, kind, parent, given, prepared)
-        change.insert(record, parent)
-        if kind.on_created is not None:
-            kind.on_created(change, record)
-            record = _current(transaction, record)
-        subscriptions = transaction.subscriptions(parent.ri)
-        if subscriptions:
-            notify.monitor(change, Right.CREATE, parent, record, subscriptions)
-            record = transaction.get(record.ri) or record
+    try:
+        with host.write(request) as change:
+            record, given = create_within(host, change, request, target, kind, prepared)
+    except CSEError:
+        if kind.undo_create is not None:
+            yield from kind.undo_create(host, request, prepared)
+        raise
     return answer(request, RSC.CREATED, results.created(host, request, record, given))
+
+
+def create_within(
+    host: Host, change: Change, request: Request, target: Record, kind: ResourceType, prepared: Any
+) -> tuple[Record, dict[str, Any]]:
+    """Do a CREATE in an open transaction: check everything, insert the resource, and give it with the attributes of the request. Raises CSEError."""
+    transaction = change.transaction
+    parent = _current(transaction, target)
+    kind, given, expired = _check_create(host, transaction, request, parent, kind)
+    if expired is not None:
+        change.remove(expired)
+        parent = _current(transaction, parent)
+    record = _created(host, change, kind, parent, given, prepared)
+    change.insert(record, parent)
+    if kind.on_created is not None:
+        kind.on_created(change, record)
+        record = _current(transaction, record)
+    subscriptions = transaction.subscriptions(parent.ri)
+    if subscriptions:
+        notify.monitor(change, Right.CREATE, parent, record, subscriptions)
+        record = transaction.get(record.ri) or record
+    return record, given
 
 
 def _unknown(ty: int) -> CSEError:
@@ -162,9 +175,10 @@ def _created(host: Host, change: Change, kind: ResourceType, parent: Record, giv
     if rn is ri and kind.identify is not None and transaction.child(parent.ri, rn) is not None:
         rn = transaction.identify(kind.tag, parent.ri, kind.ty)
     draft = {"ty": kind.ty, "ri": ri, "rn": rn, "pi": parent.ri, "ct": change.time, "lt": change.time, **draft}
+    state = None
     if kind.on_create is not None:
-        kind.on_create(change, draft, parent, prepared)
-    return Record(kind.ty, ri, parent.ri, rn, f"{parent.path}/{rn}", draft, draft.get("aei") or originator)
+        state = kind.on_create(change, draft, parent, prepared)
+    return Record(kind.ty, ri, parent.ri, rn, f"{parent.path}/{rn}", draft, draft.get("aei") or originator, state or {})
 
 
 def _expire(host: Host, change: Change, draft: dict[str, Any], parent: Record) -> None:
@@ -322,23 +336,30 @@ def update(host: Host, request: Request, target: Record) -> Steps:
         yield from _ask_blocking(host, request, target, changes)
     yield Turn.WRITE
     with host.write(request) as change:
-        before = _current(change.transaction, target)
-        given = _check_update(host, change.transaction, request, before)
-        changes = dict(given)
-        if "et" in changes:
-            _expire(host, change, changes, _parent(change, before))
-            if changes["et"] < before.attributes["et"]:
-                _shorten(host, change, before, changes["et"])
-        if kind.on_update is not None:
-            kind.on_update(change, before, changes, prepared)
-        changes |= {"lt": change.time, "st": before.attributes["st"] + 1} if "st" in before.attributes else {"lt": change.time}
-        after = before.with_attributes(changes)
-        change.replace(after, modified=changes)
-        if kind.on_updated is not None:
-            kind.on_updated(change, before, after)
-            after = _current(change.transaction, after)
-        notify.monitor(change, Right.UPDATE, after, after, change.transaction.subscriptions(after.ri))
+        after, before, given = update_within(host, change, request, target, prepared)
     return answer(request, RSC.UPDATED, results.updated(host, request, after, before, given))
+
+
+def update_within(host: Host, change: Change, request: Request, target: Record, prepared: Any) -> tuple[Record, Record, dict[str, Any]]:
+    """Do an UPDATE in an open transaction; give the resource as it is and as it was, and the changes of the request. Raises CSEError."""
+    kind = host.type_of(target)
+    before = _current(change.transaction, target)
+    given = _check_update(host, change.transaction, request, before)
+    changes = dict(given)
+    if "et" in changes:
+        _expire(host, change, changes, _parent(change, before))
+        if changes["et"] < before.attributes["et"]:
+            _shorten(host, change, before, changes["et"])
+    if kind.on_update is not None:
+        kind.on_update(change, before, changes, prepared)
+    changes |= {"lt": change.time, "st": before.attributes["st"] + 1} if "st" in before.attributes else {"lt": change.time}
+    after = before.with_attributes(changes)
+    change.replace(after, modified=changes)
+    if kind.on_updated is not None:
+        kind.on_updated(change, before, after)
+        after = _current(change.transaction, after)
+    notify.monitor(change, Right.UPDATE, after, after, change.transaction.subscriptions(after.ri))
+    return after, before, given
 
 
 def _parent(change: Change, record: Record) -> Record:
@@ -426,7 +447,10 @@ def _deleted(request: Request, result: Result) -> Response:
 
 
 def receive(host: Host, request: Request, target: Record) -> Steps:
-    """Take a NOTIFY: for an AE it is passed on to it, for the CSEBase the CSE is meant itself (TS-0004 7.3.3.9)."""
+    """Take a NOTIFY: for an AE it is passed on to it, for the CSEBase the CSE is meant itself, other types have a rule of their own (TS-0004 7.3.3.9)."""
+    on_notify = host.type_of(target).on_notify
+    if on_notify is not None:
+        return (yield from on_notify(host, request, target))
     if target.ty not in (ResourceTypeID.AE, ResourceTypeID.CSE_BASE):
         raise OperationNotAllowed(f"{target.path} takes no NOTIFY")
     require(host, host.reader, request, Right.NOTIFY, target)

@@ -3,8 +3,8 @@
 The values are msgspec structs: as immutable as frozen dataclasses, and made in a tenth of the time, which every request pays several times over.
 """
 
-from collections.abc import Generator, Mapping
-from enum import Enum
+from collections.abc import Callable, Generator, Mapping
+from enum import Enum, StrEnum
 from typing import Any
 
 import msgspec
@@ -15,6 +15,19 @@ Content = Mapping[str, Any]
 """Primitive content: a JSON object with exactly one root member, such as ``{"m2m:cnt": {...}}``."""
 
 
+class Waivable(StrEnum):
+    """Checks that the standard makes and a listener may waive for those it serves."""
+
+    APP_ID = "app-id"
+    """The App-ID of an AE begins with N or R."""
+    VERIFICATION = "verification"
+    """A notification target answers its verification."""
+
+
+def _nothing(check: Waivable) -> bool:
+    return False
+
+
 class Peer(msgspec.Struct, frozen=True):
     """What the transport knows about the sender of a request; never taken from the primitive itself.
 
@@ -22,12 +35,19 @@ class Peer(msgspec.Struct, frozen=True):
     identity: the entity (AE-ID or CSE-ID) that the transport authenticated, None when it authenticated nobody.
     listener: which listener took the request, such as ``http`` or ``coap``.
     internal: True for requests that this CSE makes itself.
+    waives: asked when a check fails, tells whether the request passes nevertheless.
     """
 
     address: str | None = None
     identity: str | None = None
     listener: str = ""
     internal: bool = False
+    waives: Callable[[Waivable], bool] = _nothing
+
+    @property
+    def lenient(self) -> bool:
+        """Whether it may waive anything; asking for this uses nothing."""
+        return self.waives is not _nothing
 
 
 NOBODY = Peer()
@@ -93,11 +113,24 @@ class Response(msgspec.Struct, frozen=True):
         return self.rsc < 3000
 
 
+def refused(response: Response) -> bool:
+    """Tell whether a request would be answered in the same way again: 4xxx, but for a time-out."""
+    return 4000 <= response.rsc < 5000 and response.rsc != ResponseStatusCode.REQUEST_TIMEOUT
+
+
+CHANNEL, POLL = "pch", "poll"
+"""Schemes of URLs inside this CSE: ``pch:RI`` leads into the polling channel RI, ``poll:RI:MOST`` is where its owner fetches and answers requests."""
+
+
 class Call(msgspec.Struct, frozen=True):
     """One request that leaves this CSE, and where it may be delivered: points of access in their order of preference."""
 
     request: Request
     urls: tuple[str, ...]
+
+
+INSIDE = "cse:"
+"""The point of access of what this CSE hosts itself: a request that goes there is handled inside, as one of this CSE, and never leaves it."""
 
 
 class Ask(msgspec.Struct, frozen=True):
@@ -122,9 +155,18 @@ class Hold(msgspec.Struct, frozen=True):
     key: str
 
 
-Effect = Ask | Turn | Hold
+class Pause(msgspec.Struct, frozen=True):
+    """Effect: resume after some seconds. Not after a write of the same turn."""
+
+    seconds: float
+
+
+Effect = Ask | Turn | Hold | Pause
 Steps = Generator[Effect, tuple[Response, ...], Response]
-"""How the core answers a request: resumed with () after a Turn or Hold and with the responses after an Ask."""
+"""How the core answers a request: resumed with () after a Turn, Hold or Pause and with the responses after an Ask."""
+
+Work = Callable[[], Steps]
+"""Steps that run beside the requests, for nobody who waits; made anew when what they wrote could not be committed."""
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -134,8 +176,8 @@ class Notice(msgspec.Struct, frozen=True):
     rqi: stable over every retry and restart, so that a receiver can recognise a repetition.
     content: ``{"m2m:sgn": {...}}`` or ``{"m2m:agn": {...}}``.
     subscription: ri of the subscription, "" when none is meant.
-    created: seconds since the epoch. due: not to be delivered before this time (0: now); a batch under collection has the end of its duration.
-    held: True while the notice is collected for a batch and must not be delivered by itself.
+    created: seconds since the epoch. due: not to be delivered before this time (0: now).
+    held: True while batch, rate limit or schedule hold the notice back (cse.notify), and it must not be delivered by itself.
     id: given by the store, ascending in the order of the events; 0 before.
     """
 
@@ -169,6 +211,26 @@ def request_to_dict(request: Request) -> dict[str, Any]:
     return found | dict(request.more)
 
 
+def request_from_dict(found: Mapping[str, Any]) -> Request:
+    """Make the request of a short-name object that ``request_to_dict`` gave."""
+    given = {name: value for name, value in found.items() if name in _REQUEST}
+    given["op"] = Operation(given["op"])
+    if "grtm" in given:
+        given["grtm"] = tuple(given["grtm"])
+    return Request(**given, more={name: value for name, value in found.items() if name not in given})
+
+
 def response_to_dict(response: Response) -> dict[str, Any]:
     """Give the short-name object of a response (m2m:rsp), as aggregated responses and the message bindings use it."""
     return {name: int(value) if name == "rsc" else value for name in _RESPONSE if (value := getattr(response, name)) is not None}
+
+
+def response_from_dict(found: Any) -> Response:
+    """Make the response of a short-name object that somebody sent. Raises ValueError saying what is wrong with it."""
+    if not isinstance(found, Mapping):
+        raise ValueError("m2m:rsp is no object")
+    given = {name: value for name, value in found.items() if name in _RESPONSE}
+    try:
+        return msgspec.convert(given, Response)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"m2m:rsp is no response: {error}") from error

@@ -152,10 +152,13 @@ def _node(host: Host, reader: Reader, entity: Record) -> Record | None:
 
 
 def _entity(host: Host, reader: Reader, target: str) -> Record | None:
-    """Give the AE or remoteCSE that a notification target or transit request goes to, None when nothing is known of it here."""
+    """Give the AE or remoteCSE that a notification target or transit request goes to, None when nothing is known of it here.
+
+    The schedule of a subscription that is notified itself says when it notifies.
+    """
     record = host.resolve(reader, target)
     if record is not None:
-        return record
+        return None if record.ty in _NOTIFYING else record
     settings = host.settings
     try:
         address = parse(target, settings.cse_id, settings.sp_id)

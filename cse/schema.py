@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 from cse.backlog import Backlog
 from cse.codes import NotificationEventType
 from cse.datatypes import DataType
-from cse.primitives import Call, Effect, Request, Response, Steps
+from cse.primitives import Call, Effect, Request, Response, Steps, Work
 from cse.record import Record
 from cse.storage.contract import Reader, Transaction
 
@@ -54,17 +54,25 @@ class Settings(Protocol):
     @property
     def request_timeout(self) -> float: ...
     @property
+    def deferred_requests(self) -> int: ...
+    @property
+    def result_lifetime(self) -> float: ...
+    @property
     def discovery_limit(self) -> int: ...
     @property
     def default_batch_seconds(self) -> float: ...
     @property
     def max_stored(self) -> int: ...
     @property
+    def default_aggregation_seconds(self) -> float: ...
+    @property
     def max_name_length(self) -> int: ...
     @property
     def max_group_nesting(self) -> int: ...
     @property
     def max_group_members(self) -> int: ...
+    @property
+    def member_retry_interval(self) -> float: ...
     @property
     def release(self) -> str: ...
     @property
@@ -93,6 +101,12 @@ class Host(Protocol):
     @property
     def reader(self) -> Reader:
         """What is committed."""
+
+    deferred: int
+    """Non-blocking requests under way."""
+
+    def busy(self) -> bool:
+        """Whether there is so much to do that requests that may be answered later should be (flexBlocking)."""
 
     def now(self) -> float:
         """Seconds since the epoch."""
@@ -136,7 +150,8 @@ class Host(Protocol):
         """The local resource at an address in any form; None when it does not exist, is virtual or belongs to another CSE."""
 
     def urls(self, reader: Reader, target: str) -> tuple[str, ...]:
-        """Where a notification target can be reached: a URL itself, or the points of access of an AE or CSE; () when nowhere."""
+        """Where a notification target can be reached: a URL itself, the points of access of an AE or CSE, INSIDE for a resource of this CSE whose type
+        takes notifications; () when nowhere."""
 
     def may(self, reader: Reader, request: Request, operation: int, target: Record, child: int | None = None) -> bool:
         """Whether the originator of a request has a privilege (AccessControlOperation) on a resource; ``child`` is the type to be created."""
@@ -158,6 +173,15 @@ class Host(Protocol):
 
     def handle(self, request: Request) -> Steps:
         """Answer a request as if it had come from outside; failures are responses."""
+
+    def create(self, change: "Change", request: Request, parent: Record, prepared: Any) -> Record:
+        """Do a CREATE inside an open transaction, with every check but the ``prepare_create`` of its type. Raises CSEError."""
+
+    def update(self, change: "Change", request: Request, target: Record, prepared: Any = None) -> Record:
+        """Do an UPDATE inside an open transaction, with every check but the ``prepare_update`` of its type. Raises CSEError."""
+
+    def expecting(self, ri: str, originator: str) -> AbstractContextManager[None]:
+        """Confirm, while it is open, verification requests to a resource that is being made for ``originator``; other NOTIFYs are to come again."""
 
     def perform(self, request: Request, target: Record) -> Steps:
         """Do what a checked request asks for with a resource that was found already. Raises CSEError."""
@@ -236,11 +260,14 @@ class Change(Protocol):
     def evict(self, record: Record) -> None:
         """Delete an instance that limits push out of its parent: no event, no hook (TS-0004 7.4.7)."""
 
+    def begin(self, work: Work) -> None:
+        """Have steps run beside the requests as soon as this transaction is durable; they may ask, and are begun again when their commit fails."""
+
     def wake(self, seconds: float) -> None:
         """Have ``on_due`` of the resource types called at a moment, in seconds since the epoch, or before."""
 
     def revisit(self, subscription: str, seconds: float) -> None:
-        """Have what a subscription (ri) holds back looked at again at a moment, in seconds since the epoch, or before."""
+        """Have what a subscription or group (ri) holds back looked at again at a moment, in seconds since the epoch, or before."""
 
 
 class Checker(Protocol):
@@ -313,8 +340,10 @@ class ResourceType:
     """(change, attributes given, prepared): the ri, where it is not simply a fresh one; raises a CSEError when it is taken."""
     prepare_create: Prepare | None = None
     prepare_update: Prepare | None = None
-    on_create: Callable[[Change, dict[str, Any], Record, Any], None] | None = None
-    """(change, attributes to be stored, may be modified; parent; prepared) before the resource is inserted."""
+    undo_create: Callable[[Host, Request, Any], Generator[Effect, tuple[Response, ...], Any]] | None = None
+    """(host, request, prepared): takes back what ``prepare_create`` did elsewhere, when the resource could not be inserted after it."""
+    on_create: Callable[[Change, dict[str, Any], Record, Any], Mapping[str, Any] | None] | None = None
+    """(change, attributes to be stored, may be modified; parent; prepared) before the resource is inserted; may give the state it begins with."""
     on_created: Callable[[Change, Record], None] | None = None
     """(change, resource) after it was inserted."""
     on_update: Callable[[Change, Record, dict[str, Any], Any], None] | None = None
@@ -335,6 +364,10 @@ class ResourceType:
     """(reader, resource): whether it must not be shown (TS-0001 9.6.6 disableRetrieval)."""
     on_due: Callable[[Change], float | None] | None = None
     """(change) in a write transaction of its own, at start, when it said so and after ``Change.wake``: do what time has come for; gives the next moment."""
+    on_notify: Callable[[Host, Request, Record], Steps] | None = None
+    """(host, request, resource): the procedure of a NOTIFY to the resource, with all its checks; without it the type takes none."""
+    errand: Callable[[Host, Mapping[str, Any]], Steps] | None = None
+    """(host, content): work at other CSEs that a transaction left in the outbox: a notice whose content has the root of this type, done until it succeeds."""
     on_retrieve: Callable[[Host, Record], Mapping[str, Any]] | None = None
     """(host, resource): attributes that are only known at the moment of a RETRIEVE."""
     fixed_names: Mapping[str, str] = field(default_factory=dict)

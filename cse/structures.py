@@ -4,6 +4,8 @@ from typing import Any
 
 from cse.codes import (
     ContentFilterSyntax,
+    ContentStatus,
+    DesIdResType,
     EvalCriteriaOperator,
     FilterOperation,
     FilterUsage,
@@ -11,7 +13,9 @@ from cse.codes import (
     GeoSpatialFunctionType,
     NotificationEventType,
     ResourceTypeID,
+    ResponseStatusCode,
     ResponseType,
+    ResultContent,
 )
 from cse.datatypes import (
     ABS_REL_TIMESTAMP,
@@ -22,19 +26,27 @@ from cse.datatypes import (
     BOOLEAN,
     COUNTRY_CODE,
     DURATION,
+    EVENT_CAT,
     FLOAT,
     GEO_JSON_COORDINATE,
     ID,
     IPV4,
     IPV6,
+    JWT,
     LABEL,
     NC_NAME,
     NON_NEG_INT,
     POSITIVE_INT,
+    PRIMITIVE_CONTENT,
+    RELEASE_VERSION,
+    REQUEST_ID,
+    ROLE_ID,
     SCHEDULE_ENTRY,
+    SIGNATURE,
     SPARQL,
     STRING,
     TIMESTAMP,
+    TOKEN_ID,
     TYPE_OF_CONTENT,
     DataType,
     Member,
@@ -228,7 +240,24 @@ EVENT_NOTIFICATION_CRITERIA = structure(
     ),
 )
 
+EVENT_NOTIFICATION_CRITERIA_SET = either(
+    "complex:eventNotificationCriteriaSet",
+    structure("eventNotificationCriteriaSet", (Member("encn", "eventNotificationCriteriaEntry", list_of(EVENT_NOTIFICATION_CRITERIA), "1"),)),
+    structure("eventNotificationCriteriaSet", (Member("enc", "eventNotificationCriteriaEntry", list_of(EVENT_NOTIFICATION_CRITERIA), "1"),)),
+)
+"""``encn`` in the text, ``enc`` in the field."""
+
+DELETION_CONTEXTS = structure(
+    "deletionContexts",
+    (Member("tod", "timeOfDay", list_of(SCHEDULE_ENTRY)), Member("lr", "locationRegions", list_of(LOCATION_REGION))),
+)
+
 BATCH_NOTIFY = structure("batchNotify", (Member("num", "number", NON_NEG_INT), Member("dur", "duration", DURATION)))
+
+TIME_SERIES_NOTIFICATION = structure(
+    "timeSeriesNotification",
+    (Member("mdlt", "missingDataList", list_of(ABS_REL_TIMESTAMP), "1"), Member("mdc", "missingDataCurrentNr", NON_NEG_INT, "1")),
+)
 
 RATE_LIMIT = structure("rateLimit", (Member("mnn", "maxNrOfNotify", NON_NEG_INT, "1"), Member("tww", "timeWindow", DURATION, "1")))
 
@@ -290,6 +319,56 @@ FILTER_CRITERIA = structure(
     ),
 )
 
+META_INFORMATION = structure(
+    "metaInformation",
+    (
+        Member("ty", "resourceType", RESOURCE_TYPE),
+        Member("ot", "originatingTimestamp", TIMESTAMP),
+        Member("rqet", "requestExpirationTimestamp", ABS_REL_TIMESTAMP),
+        Member("rset", "resultExpirationTimestamp", ABS_REL_TIMESTAMP),
+        Member("oet", "operationExecutionTime", ABS_REL_TIMESTAMP),
+        Member("rt", "responseType", RESPONSE_TYPE_INFO),
+        Member("rp", "resultPersistence", ABS_REL_TIMESTAMP),
+        Member("rcn", "resultContent", enum_of(ResultContent)),
+        Member("ec", "eventCategory", EVENT_CAT),
+        Member("da", "deliveryAggregation", BOOLEAN),
+        Member("gid", "groupRequestIdentifier", STRING),
+        Member("fc", "filterCriteria", FILTER_CRITERIA),
+        Member("drt", "desiredIdentifierResultType", enum_of(DesIdResType)),
+        Member("rids", "roleIDs", list_of(ROLE_ID)),
+        Member("tqi", "tokenRequestIndicator", BOOLEAN),
+        Member("tkns", "tokens", list_of(JWT)),
+        Member("tids", "tokenIDs", list_of(TOKEN_ID)),
+        Member("ltids", "localTokenIDs", list_of(NC_NAME)),
+        Member("grtm", "groupRequestTargetMembers", list_of(ANY_URI)),
+        Member("asi", "authorSignIndicator", BOOLEAN),
+        Member("aus", "authorSigns", list_of(SIGNATURE)),
+        Member("auri", "authorRelIndicator", BOOLEAN),
+        Member("sqi", "semanticQueryIndicator", BOOLEAN),
+        Member("rvi", "releaseVersionIndicator", RELEASE_VERSION, "1"),
+        Member("vsi", "vendorInformation", STRING),
+        Member("gstn", "groupSomecastTargetNumber", POSITIVE_INT),
+        Member("omr", "ontologyMappingResources", list_of(ID)),
+        Member("msu", "m2mServiceUser", ID),
+    ),
+)
+
+OPERATION_RESULT = structure(
+    "operationResult",
+    (
+        Member("rsc", "responseStatusCode", enum_of(ResponseStatusCode), "1"),
+        Member("rqi", "requestIdentifier", REQUEST_ID, "1"),
+        Member("pc", "primitiveContent", PRIMITIVE_CONTENT),
+        Member("to", "to", ANY_URI),
+        Member("fr", "from", ID),
+        Member("ot", "originatingTimestamp", TIMESTAMP),
+        Member("rset", "resultExpirationTimestamp", ABS_REL_TIMESTAMP),
+        Member("ec", "eventCategory", EVENT_CAT),
+        Member("cnst", "contentStatus", enum_of(ContentStatus)),
+        Member("cnot", "contentOffset", POSITIVE_INT),
+    ),
+)
+
 STRUCTURES: tuple[DataType, ...] = (
     ACCESS_CONTROL_CONTEXTS,
     ACCESS_CONTROL_IP_ADDRESSES,
@@ -300,15 +379,19 @@ STRUCTURES: tuple[DataType, ...] = (
     ATTRIBUTE,
     BATCH_NOTIFY,
     CONTENT_REF,
+    DELETION_CONTEXTS,
     E2E_SEC_INFO,
     EVAL_CRITERIA,
     EVENT_NOTIFICATION_CRITERIA,
+    EVENT_NOTIFICATION_CRITERIA_SET,
     FILTER_CRITERIA,
     GEO_COORDINATES,
     LOCATION_REGION,
+    META_INFORMATION,
     MISSING_DATA,
     NOTIFICATION_STATS,
     OPERATION_MONITOR,
+    OPERATION_RESULT,
     RATE_LIMIT,
     RECEIVER_ESPRIM_RAND_OBJECT,
     RESPONSE_TYPE_INFO,
@@ -316,6 +399,7 @@ STRUCTURES: tuple[DataType, ...] = (
     SELF_PRIVILEGES,
     SET_OF_ACRS,
     SPECIALIZATION_TYPE,
+    TIME_SERIES_NOTIFICATION,
     URI_REFERENCE,
 )
 """Every complex type, for the reference and the law tests."""

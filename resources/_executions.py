@@ -44,6 +44,8 @@ _RANDOM = frozenset({ExecModeType.RANDOMONCE, ExecModeType.RANDOMREPEAT})
 _COPIED = ("exm", "exf", "exy", "exn", "exra")
 _LIVE = frozenset({State.INITIATED, State.PENDING, State.CANCELLING, State.STATUS_NON_CANCELLABLE})
 _INSTANCES = frozenset({int(ResourceTypeID.EXEC_INSTANCE)})
+_CHUNK = 256
+"""Instances that are begun in one transaction."""
 
 
 def instances(change: Change, command: Record) -> list[Record]:
@@ -123,17 +125,17 @@ def lose(change: Change, record: Record) -> None:
 
 def begin_due(change: Change) -> float | None:
     """Begin the executions whose time has come; give the time in seconds of the next one, None without any."""
-    following: float | None = None
-    for found in list(change.transaction.find(Query(change.host.settings.cse_name, types=_INSTANCES))):
-        instance = change.transaction.get(found.ri)
-        if instance is None or instance.attributes["exs"] != State.INITIATED:
-            continue
-        if instance.state["due"] <= change.seconds:
-            _begin(change, instance)
-            instance = change.transaction.get(found.ri) or instance
+    left = _CHUNK
+    for instance in change.transaction.waiting(ResourceTypeID.EXEC_INSTANCE, _CHUNK):
+        due: float = instance.state["due"]
+        if due > change.seconds:
+            return due
         if instance.attributes["exs"] == State.INITIATED:
-            following = instance.state["due"] if following is None else min(following, instance.state["due"])
-    return following
+            _begin(change, instance)
+        else:
+            change.replace(replace(instance, state={name: value for name, value in instance.state.items() if name != "due"}))
+        left -= 1
+    return None if left else change.seconds
 
 
 def _targets(change: Change, target: str) -> Iterator[str]:
@@ -185,7 +187,7 @@ def _begin(change: Change, instance: Record) -> None:
     """Carry a command out at its target once."""
     command = change.transaction.get(instance.pi)
     found = _object(change, instance, command) if command is not None else None
-    state: dict[str, Any] = {"run": instance.state["run"] + 1, "due": instance.state["due"]}
+    state: dict[str, Any] = {"run": instance.state["run"] + 1}
     if found is not None:
         record, trigger = found
         if not _may(change, instance, record, trigger):

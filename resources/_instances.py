@@ -21,12 +21,13 @@ def content_size(content: Any) -> int:
 
 
 def fit(change: Change, draft: dict[str, Any], parent: Record, size: int) -> None:
-    """Make a new instance fit its parent: size, stateTag and life. Raises NotAcceptable when it is larger than maxByteSize."""
+    """Make a new instance fit its parent: size, stateTag (where the parent has one) and life. Raises NotAcceptable when it is larger than maxByteSize."""
     limits = parent.attributes
     if size > limits.get("mbs", size):
         raise NotAcceptable(f"the content has {size} bytes, maxByteSize (mbs) of {parent.path} is {limits['mbs']}")
     draft["cs"] = size
-    draft["st"] = limits["st"] + 1
+    if "st" in limits:
+        draft["st"] = limits["st"] + 1
     if "mia" in limits:
         draft["et"] = min(draft["et"], outlived(change.seconds, limits["mia"]))
 
@@ -47,13 +48,20 @@ def added(change: Change, parent: Record, child: Record, *, step: int = 1, most:
     attributes = parent.attributes
     count, size = attributes["cni"] + 1, attributes["cbs"] + child.attributes["cs"]
     count, size = _evict(change, parent, child.ty, count, size, most, keep=child.ri)
-    change.replace(parent.with_attributes({"cni": count, "cbs": size, "st": attributes["st"] + step}))
+    change.replace(parent.with_attributes(_counters(attributes, count, size, step)))
 
 
 def gone(change: Change, parent: Record, child: Record) -> None:
     """Count an instance that was deleted by request or has expired."""
     attributes = parent.attributes
-    change.replace(parent.with_attributes({"cni": attributes["cni"] - 1, "cbs": attributes["cbs"] - child.attributes["cs"], "st": attributes["st"] + 1}))
+    change.replace(parent.with_attributes(_counters(attributes, attributes["cni"] - 1, attributes["cbs"] - child.attributes["cs"], 1)))
+
+
+def _counters(attributes: Mapping[str, Any], count: int, size: int, step: int) -> dict[str, int]:
+    counters = {"cni": count, "cbs": size}
+    if "st" in attributes:
+        counters["st"] = attributes["st"] + step
+    return counters
 
 
 def _evict(change: Change, parent: Record, ty: int, count: int, size: int, most: int | None, keep: str = "") -> tuple[int, int]:

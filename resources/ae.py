@@ -22,7 +22,7 @@ from cse.datatypes import (
     list_of,
 )
 from cse.errors import AppRuleValidationFailed, BadRequest, OriginatorHasAlreadyRegistered
-from cse.primitives import Request
+from cse.primitives import Request, Waivable
 from cse.record import Record
 from cse.schema import Attribute, Change, Host, ResourceType
 from cse.storage.contract import Reader
@@ -68,7 +68,7 @@ def _identify(change: Change, draft: dict[str, Any], _: Any) -> str:
 def _on_create(change: Change, draft: dict[str, Any], parent: Record, _: Any) -> None:
     app = draft["api"]
     old = change.request.rvi in ("1", "2", "2a", "3")
-    if app[:1] not in ("N", "R") and not (old and app[:1] == "r"):
+    if app[:1] not in ("N", "R") and not (old and app[:1] == "r") and not change.request.peer.waives(Waivable.APP_ID):
         raise BadRequest(f"api {app!r} must start with N (not registered) or R (registered)")
     if not text_test(change.host.settings.allowed_app_ids)(app):
         raise AppRuleValidationFailed(f"the App-ID {app!r} may not register here")

@@ -9,6 +9,7 @@ from cse.address import same_entity
 from cse.codes import AccessControlOperation as Right
 from cse.codes import NotificationContentType, Operation, PendingNotification, ResourceTypeID
 from cse.codes import NotificationEventType as Net
+from cse.codes import ResponseStatusCode as RSC
 from cse.datatypes import ANY_URI, BOOLEAN, DURATION, EVENT_CAT, POSITIVE_INT, enum_of, list_of
 from cse.errors import (
     BadRequest,
@@ -17,12 +18,13 @@ from cse.errors import (
     OriginatorHasNoPrivilege,
     SubscriptionVerificationInitiationFailed,
 )
-from cse.primitives import Ask, Call, Effect, Request, Response, Turn
+from cse.primitives import INSIDE, Ask, Call, Effect, Request, Response, Turn, Waivable
 from cse.record import Record
 from cse.schema import Attribute, Change, Event, Host, ResourceType
 from cse.storage.contract import Reader
 from cse.structures import BATCH_NOTIFY, EVENT_NOTIFICATION_CRITERIA, NOTIFICATION_STATS, RATE_LIMIT
 from resources._common import CONSULTED, CREATOR, CUSTODIAN, EXPIRES, LABELS, POLICIES, UNIVERSAL, unannounced
+from resources._target_removal import remove_target
 
 _CONTENT: Mapping[int, tuple[int, ...]] = {1: (1, 2, 3), 2: (1, 3), 3: (1, 3), 4: (1, 3), 5: (1, 3), 6: (4,), 7: (2,), 8: (5,)}
 """notificationContentType for each event type, the default first (TS-0004 6.3.4.2.18)."""
@@ -32,6 +34,12 @@ _OF_OPERATIONS = (1, 3)
 
 _WITH_BLOCKING = frozenset({"rn", "et", "acpi", "daci", "lbl", "cr", "cstn", "nu", "enc", "nct", "su"})
 """Attributes that a subscription with a blocking update may have (TS-0004 7.4.8.2.1)."""
+
+_REFUSALS = (RSC.SUBSCRIPTION_CREATOR_HAS_NO_PRIVILEGE, RSC.ORIGINATOR_HAS_NO_PRIVILEGE, RSC.SUBSCRIPTION_HOST_HAS_NO_PRIVILEGE)
+"""How a target says that it does not want to be notified; any other failure means that it has not understood the question."""
+
+_PATIENCE = 2.0
+"""Seconds for targets that need not answer: one that serves a single request at a time may be waiting for the answer to the very CREATE that asks it."""
 
 
 def _authorize(host: Host, reader: Reader, request: Request, parent: Record) -> bool:
@@ -93,7 +101,9 @@ def _prepare_create(host: Host, request: Request, parent: Record, given: Mapping
     yield Turn.WRITE
     with host.write(request) as change:
         ri = change.transaction.identify("sub", parent.ri, ResourceTypeID.SUBSCRIPTION)
-    yield from _verify(host, request, ri, given["nu"])
+    # the group through which the request comes has agreed by handing it on
+    handed_on = request.nesting and host.urls(host.reader, given.get("gpi", "")) == (INSIDE,)
+    yield from verify(host, request, ri, [target for target in given["nu"] if not (handed_on and target == given["gpi"])])
     return ri
 
 
@@ -106,31 +116,36 @@ def _check_single(reader: Reader, parent: Record, given: Mapping[str, Any]) -> N
 
 def _prepare_update(host: Host, request: Request, record: Record, changes: Mapping[str, Any]) -> Generator[Effect, tuple[Response, ...], Any]:
     _check_update(host, host.reader, record, changes)
-    yield from _verify(host, request, record.ri, [target for target in changes.get("nu", ()) if target not in record.attributes["nu"]])
+    yield from verify(host, request, record.ri, [target for target in changes.get("nu", ()) if target not in record.attributes["nu"]])
 
 
-def _verify(host: Host, request: Request, ri: str, targets: list[str]) -> Generator[Effect, tuple[Response, ...], None]:
-    """Send the verification request to targets (TS-0004 7.5.1.2.1). Raises SubscriptionVerificationInitiationFailed."""
+def verify(host: Host, request: Request, ri: str, targets: list[str]) -> Generator[Effect, tuple[Response, ...], None]:
+    """Send the verification request to targets other than the originator (TS-0004 7.5.1.2.1), for the subscription, or the group, ``ri``.
+
+    Raises SubscriptionVerificationInitiationFailed.
+    """
     settings = host.settings
     content = {"m2m:sgn": {"vrq": True, "sur": f"{settings.cse_id}/{ri}", "cr": request.fr}}
-    asked = [target for target in dict.fromkeys(targets) if not same_entity(_entity(host, target), request.fr, settings.cse_id, settings.sp_id)]
-    calls = []
+    asked = [target for target in dict.fromkeys(targets) if not same_entity(entity(host, target), request.fr, settings.cse_id, settings.sp_id)]
+    calls: dict[str, Call] = {}
     for target in asked:
         if refusal := reachability.target_closed(host, host.reader, target):
             raise SubscriptionVerificationInitiationFailed(f"the notification target {target!r} cannot be asked: {refusal}")
         urls = host.urls(host.reader, target)
-        if not urls:
+        if urls:
+            calls[target] = Call(Request(Operation.NOTIFY, target, settings.cse_id, host.fresh(), settings.release, pc=content), urls)
+        elif not request.peer.waives(Waivable.VERIFICATION):
             raise SubscriptionVerificationInitiationFailed(f"the notification target {target!r} has no point of access")
-        calls.append(Call(Request(Operation.NOTIFY, target, settings.cse_id, host.fresh(), settings.release, pc=content), urls))
     if not calls:
         return
-    answers = yield Ask(tuple(calls), host.remaining(request))
-    for target, told in zip(asked, answers, strict=True):
-        if not told.ok:
+    seconds = host.remaining(request)
+    answers = yield Ask(tuple(calls.values()), min(seconds, _PATIENCE) if request.peer.lenient else seconds)
+    for target, told in zip(calls, answers, strict=True):
+        if not told.ok and (told.rsc in _REFUSALS or not request.peer.waives(Waivable.VERIFICATION)):
             raise SubscriptionVerificationInitiationFailed(f"the notification target {target!r} answered its verification with {int(told.rsc)}")
 
 
-def _entity(host: Host, target: str) -> str:
+def entity(host: Host, target: str) -> str:
     """Give the AE-ID of a target that is the address of an AE, anything else as it is."""
     record = None if "://" in target else host.resolve(host.reader, target)
     return target if record is None else record.attributes.get("aei", record.ri)
@@ -148,9 +163,9 @@ def _on_create(change: Change, draft: dict[str, Any], parent: Record, _: Any) ->
     draft.setdefault("nct", _default_content(draft))
     draft["enc"] = _complete_criteria(draft.get("enc"))
     if "bn" in draft:
-        draft["bn"] = _complete_batch(change.host, draft["bn"])
+        draft["bn"] = complete_batch(change.host, draft["bn"])
     if draft.get("nse"):
-        draft["nsi"] = _statistics(draft["nu"], ())
+        draft["nsi"] = statistics(draft["nu"], ())
     if "psn" in draft:
         _tell_earlier(change, draft, parent)
 
@@ -174,13 +189,13 @@ def _on_update(change: Change, record: Record, changes: dict[str, Any], _: Any) 
     if "enc" in changes:
         changes["enc"] = _complete_criteria(changes["enc"])
     if changes.get("bn") is not None:
-        changes["bn"] = _complete_batch(change.host, changes["bn"])
+        changes["bn"] = complete_batch(change.host, changes["bn"])
     if changes.get("nse"):
-        changes["nsi"] = _statistics(changes.get("nu", record.attributes["nu"]), ())
+        changes["nsi"] = statistics(changes.get("nu", record.attributes["nu"]), ())
     elif "nse" in changes and changes["nse"] is None:
         changes["nsi"] = None
     elif "nu" in changes and "nsi" in record.attributes:
-        changes["nsi"] = _statistics(changes["nu"], record.attributes["nsi"])
+        changes["nsi"] = statistics(changes["nu"], record.attributes["nsi"])
 
 
 def _on_updated(change: Change, before: Record, after: Record) -> None:
@@ -188,7 +203,7 @@ def _on_updated(change: Change, before: Record, after: Record) -> None:
     notify.visit(change, after.ri, [target for target in before.attributes["nu"] if target not in after.attributes["nu"]])
 
 
-def _statistics(targets: list[str], kept: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def statistics(targets: list[str], kept: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Give notificationStatsInfo for targets: what is kept of them, zero for the others."""
     known = {each["tg"]: dict(each) for each in kept}
     return [known.get(target, {"tg": target, "rqs": 0, "rsr": 0, "noec": 0}) for target in targets]
@@ -213,7 +228,7 @@ def _default_content(attributes: Mapping[str, Any]) -> int:
     return _CONTENT[nets[0]][0]
 
 
-def _complete_batch(host: Host, batch: Mapping[str, Any]) -> dict[str, Any]:
+def complete_batch(host: Host, batch: Mapping[str, Any]) -> dict[str, Any]:
     """Add the duration of the CSE to a batchNotify without one (TS-0004 6.3.5.6)."""
     return {"dur": f"PT{host.settings.default_batch_seconds:g}S", **batch}
 
@@ -256,6 +271,7 @@ TYPE = ResourceType(
             "tsbA",
         }
     ),
+    virtual={"ntsr": remove_target},
     authorize=_authorize,
     identify=_identify,
     prepare_create=_prepare_create,

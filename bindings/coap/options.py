@@ -12,6 +12,8 @@ from bindings.coap.message import Options
 from cse.errors import BadRequest
 
 URI_HOST, URI_PORT, LOCATION_PATH, URI_PATH, CONTENT_FORMAT, MAX_AGE, URI_QUERY, ACCEPT = 3, 7, 8, 11, 12, 14, 15, 17
+NAME = 258
+"""oneM2M-NM of Release 1, which named new resources; later releases have it no more."""
 OBSERVE, BLOCK2, BLOCK1, SIZE2, PROXY_URI, PROXY_SCHEME, SIZE1 = 6, 23, 27, 28, 35, 39, 60
 
 

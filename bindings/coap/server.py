@@ -19,8 +19,8 @@ from bindings.coap.blockwise import LARGEST, Block, BlockError, Key, Spool
 from bindings.coap.exchanges import PATIENCE, Exchanges
 from bindings.coap.mapping import Reply
 from bindings.coap.message import Answer, Code, Message, MessageFormatError, Type, decode, empty, encode, uint
-from bindings.coap.options import BLOCK1, BLOCK2, CONTENT_FORMAT, MAX_AGE, OBSERVE, PROXY_SCHEME, PROXY_URI, SIZE1, SIZE2, Found, split
-from bindings.ports import Handler
+from bindings.coap.options import BLOCK1, BLOCK2, CONTENT_FORMAT, MAX_AGE, NAME, OBSERVE, PROXY_SCHEME, PROXY_URI, SIZE1, SIZE2, Found, split
+from bindings.ports import Handler, Lenient
 from cse.codes import ResponseStatusCode as RSC
 from cse.errors import BadRequest, CSEError
 from cse.primitives import Peer, Response
@@ -69,10 +69,11 @@ class _Exchange:
     timer: asyncio.TimerHandle | None = field(default=None)
 
 
-async def serve(handler: Handler, host: str, port: int, *, limits: Limits | None = None, links: bytes = b"") -> "CoapListener":
+async def serve(handler: Handler, host: str, port: int, *, limits: Limits | None = None, links: bytes = b"", lenient: Lenient | None = None) -> "CoapListener":
     """Answer CoAP requests on a UDP socket with ``handler``; ``::`` takes IPv4 as well.
 
     ``links`` is what ``/.well-known/core`` tells (RFC 6690), such as ``</cse-in>;rt="onem2m.cb";ct="50 60"``; without it that is a path like any other.
+    ``lenient`` is what requests are passed through before they are handled.
     Raises OSError when the address cannot be bound.
     """
     loop = asyncio.get_running_loop()
@@ -84,7 +85,7 @@ async def serve(handler: Handler, host: str, port: int, *, limits: Limits | None
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(host != "::"))
         sock.bind(address)
-        _, listener = await loop.create_datagram_endpoint(lambda: CoapListener(loop, handler, limits or Limits(), links), sock=sock)
+        _, listener = await loop.create_datagram_endpoint(lambda: CoapListener(loop, handler, limits or Limits(), links, lenient), sock=sock)
         failed.pop_all()
     return listener
 
@@ -92,11 +93,12 @@ async def serve(handler: Handler, host: str, port: int, *, limits: Limits | None
 class CoapListener(asyncio.DatagramProtocol):
     """A CoAP server on its socket (bindings.ports.Listener)."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, handler: Handler, limits: Limits, links: bytes) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, handler: Handler, limits: Limits, links: bytes, lenient: Lenient | None) -> None:
         self._loop = loop
         self._handler = handler
         self._limits = limits
         self._links = links
+        self._lenient = lenient
         self._random = Random()
         self._next_mid = self._random.randrange(65536)
         self._transport: asyncio.DatagramTransport
@@ -189,7 +191,11 @@ class CoapListener(asyncio.DatagramProtocol):
             if self._links and found.path == [b".well-known", b"core"] and message.code == Code.GET:
                 self._finish(exchange, Answer(Code.CONTENT, ((CONTENT_FORMAT, b"\x28"),), self._links))
                 return
-            answer = self._handler(mapping.request(message.code, found, body, Peer(_host(exchange.address), listener="coap")))
+            request = mapping.request(message.code, found, body, Peer(_host(exchange.address), listener="coap"))
+            if self._lenient is not None:
+                name = next((value for number, value in message.options if number == NAME), b"")
+                request = self._lenient(request, name.decode(errors="replace"))
+            answer = self._handler(request)
         except BlockError as error:
             self._refuse(exchange, error.code, str(error), () if error.size is None else ((SIZE1, uint(error.size)),))
             return

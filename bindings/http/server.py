@@ -13,7 +13,7 @@ from multidict import CIMultiDict
 
 from bindings.credentials import Credentials
 from bindings.http import mapping
-from bindings.ports import Handler
+from bindings.ports import Handler, Lenient
 from bindings.serialization import Media
 from cse.errors import BadRequest, CSEError, InternalServerError, RequestTimeout, UnsupportedMediaType
 from cse.primitives import NOBODY, Peer, Response
@@ -69,6 +69,7 @@ async def serve(
     cors: tuple[str, ...] = (),
     credentials: Credentials = _NO_CREDENTIALS,
     extra: Mapping[str, Extra] | None = None,
+    lenient: Lenient | None = None,
     tls: SSLContext | None = None,
     reuse_port: bool | None = None,
 ) -> HttpListener:
@@ -77,10 +78,10 @@ async def serve(
     body_limit: bytes of a body. line_limit, field_limit: bytes of the request line and of one header. header_count: headers of a request.
     idle_timeout: seconds until a connection without a complete request head is closed, whether it is silent or slow. body_timeout: the same for a body.
     cors: origins whose pages may use the CSE from a browser (``https://app.example``), ``*`` for all. credentials: who shows which secret.
-    extra: routes by their exact path.
+    extra: routes by their exact path. lenient: what requests are passed through before they are handled, None for none.
     """
     loop = asyncio.get_running_loop()
-    exchange = _Exchange(handler, "https" if tls else "http", body_limit, body_timeout, frozenset(cors), credentials, dict(extra or {}))
+    exchange = _Exchange(handler, "https" if tls else "http", body_limit, body_timeout, frozenset(cors), credentials, dict(extra or {}), lenient)
     connections = web.Server(exchange.answer, handler_cancellation=False)
 
     def connect() -> web.RequestHandler:
@@ -155,6 +156,7 @@ class _Exchange:
     cors: frozenset[str]
     credentials: Credentials
     extra: Mapping[str, Extra]
+    lenient: Lenient | None
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """Read, hand on and write. A request that is not complete is never handed on; one that was handed on is carried through."""
@@ -192,6 +194,8 @@ class _Exchange:
             if authorization and (identity := self.credentials.holder(authorization)):
                 peer = replace(peer, identity=identity)
             primitive = mapping.request(request.method, path, query, headers, body, peer)
+            if self.lenient is not None:
+                primitive = self.lenient(primitive, headers.get("X-M2M-NM"))
         except CSEError as error:
             answer = _write(mapping.refusal(error, headers), media)
             if type(error) in _OWN_STATUS:

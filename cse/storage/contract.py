@@ -10,6 +10,7 @@ from cse.primitives import Notice
 from cse.record import Record
 
 SUBSCRIPTION = 23
+TIME_SERIES_INSTANCE = 30
 
 
 class StoreError(Exception):
@@ -62,6 +63,10 @@ class Reader(ABC):
         """Give the newest or the oldest instance of type ``ty`` below ``pi``, in order of creation."""
 
     @abstractmethod
+    def generated(self, pi: str, dgt: str) -> Record | None:
+        """Give the <timeSeriesInstance> below ``pi`` whose data were generated at a moment (timestamp text); the caller keeps them different."""
+
+    @abstractmethod
     def subscriptions(self, pi: str) -> tuple[Record, ...]:
         """Give the <subscription> children of ``pi`` in order of creation; asked at every change, so it is kept in memory."""
 
@@ -72,6 +77,10 @@ class Reader(ABC):
     @abstractmethod
     def expired(self, now: str, limit: int) -> list[Record]:
         """Give up to ``limit`` resources whose et is before or at ``now`` (timestamp text), the earliest first."""
+
+    @abstractmethod
+    def waiting(self, ty: int, limit: int) -> Iterator[Record]:
+        """Give up to ``limit`` resources of a type, no instances, that wait for a moment (``state["due"]``, seconds since the epoch), the earliest first."""
 
     @abstractmethod
     def notices(self, after: int = 0, limit: int = 1000, *, held: bool = False, subscription: str | None = None, target: str | None = None) -> list[Notice]:

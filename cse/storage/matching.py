@@ -4,7 +4,9 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cse.storage.contract import Query
+from cse.datatypes import microseconds_of
+from cse.record import Record
+from cse.storage.contract import TIME_SERIES_INSTANCE, Query
 
 _GENERATED = re.compile(r"[A-Za-z]+(?:[0-9]+-)?([0-9]{1,18})", re.ASCII)
 
@@ -39,6 +41,16 @@ def timestamp(number: int, decimals: bool) -> str:
     whole, fraction = divmod(number, 1_000_000)
     digits = str(whole + _EPOCH // 1_000_000).rjust(14, "0")
     return f"{digits[:8]}T{digits[8:]},{fraction:06}" if decimals else f"{digits[:8]}T{digits[8:]}"
+
+
+def generation(record: Record) -> int | None:
+    """Give what tells a timeSeriesInstance from its siblings: dataGenerationTime in microseconds since the epoch; None for anything else."""
+    if record.ty != TIME_SERIES_INSTANCE:
+        return None
+    try:
+        return microseconds_of(record.attributes["dgt"])
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def may_be_generated(name: str, number: int) -> bool:

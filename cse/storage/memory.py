@@ -7,10 +7,11 @@ from typing import Any, Literal
 
 from msgspec.structs import replace
 
+from cse.datatypes import microseconds_of
 from cse.primitives import Notice
 from cse.record import Record
 from cse.storage.contract import SUBSCRIPTION, Query, Reader, Store, Transaction
-from cse.storage.matching import matcher, may_be_generated, moment
+from cse.storage.matching import generation, matcher, may_be_generated, moment
 
 Table = Literal["resource", "notice", "value"]
 Step = tuple[Table, Any, Any, Any]
@@ -33,6 +34,10 @@ class Tree:
         """pi -> type -> numbers, ascending."""
         self.expiry: list[tuple[int, int]] = []
         """(moment of et, number), ascending."""
+        self.dues: dict[int, list[tuple[float, int]]] = {}
+        """type -> (moment that is waited for, number), ascending."""
+        self.generated: dict[tuple[str, int], int] = {}
+        """(pi, generation) -> number."""
 
     def apply(self, table: Table, key: Any, old: Any, new: Any) -> None:
         """Put ``new`` in the place of ``old``."""
@@ -49,6 +54,10 @@ class Tree:
         if old is not None:
             if (due := moment(old.get("et"))) is not None:
                 del self.expiry[bisect_left(self.expiry, (due, number))]
+            if (wanted := old.state.get("due")) is not None:
+                del self.dues[old.ty][bisect_left(self.dues[old.ty], (wanted, number))]
+            if (made := generation(old)) is not None:
+                self.generated.pop((old.pi, made), None)
             if new is None:
                 del self.resources[number], self.numbers[old.ri], self.names[old.pi, old.rn]
                 siblings = self.below[old.pi]
@@ -62,6 +71,10 @@ class Tree:
             self.resources[number] = new
             if (due := moment(new.get("et"))) is not None:
                 insort(self.expiry, (due, number))
+            if (wanted := new.state.get("due")) is not None:
+                insort(self.dues.setdefault(new.ty, []), (wanted, number))
+            if (made := generation(new)) is not None:
+                self.generated[new.pi, made] = number
             if old is None:
                 self.numbers[new.ri] = self.names[new.pi, new.rn] = number
                 insort(self.below.setdefault(new.pi, {}).setdefault(new.ty, []), number)
@@ -114,6 +127,10 @@ class TreeReader(Reader):
         numbers = self._tree.below.get(pi, {}).get(ty)
         return self._tree.resources[numbers[-1 if newest else 0]] if numbers else None
 
+    def generated(self, pi: str, dgt: str) -> Record | None:
+        number = self._tree.generated.get((pi, microseconds_of(dgt)))
+        return None if number is None else self._tree.resources[number]
+
     def subscriptions(self, pi: str) -> tuple[Record, ...]:
         return tuple(self._tree.resources[number] for number in self._tree.below.get(pi, {}).get(SUBSCRIPTION, ()))
 
@@ -128,6 +145,11 @@ class TreeReader(Reader):
         due = moment(now)
         end = 0 if due is None else bisect_right(self._tree.expiry, due, key=lambda entry: entry[0])
         return [self._tree.resources[number] for _, number in self._tree.expiry[: min(end, limit)]]
+
+    def waiting(self, ty: int, limit: int) -> Iterator[Record]:
+        for _, number in self._tree.dues.get(ty, [])[:limit]:
+            if (record := self._tree.resources.get(number)) is not None:
+                yield record
 
     def notices(self, after: int = 0, limit: int = 1000, *, held: bool = False, subscription: str | None = None, target: str | None = None) -> list[Notice]:
         found = (

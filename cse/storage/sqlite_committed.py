@@ -4,6 +4,7 @@ import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterator
 
+from cse.datatypes import microseconds_of
 from cse.primitives import Notice
 from cse.record import Record
 from cse.storage.contract import Query, Reader
@@ -91,6 +92,11 @@ class Committed(Reader):
             self._note_newest(pi, ty, found[0])
         return found[0] if found else None
 
+    def generated(self, pi: str, dgt: str) -> Record | None:
+        parent = self.place(pi)
+        found = self._tables.generated(parent, microseconds_of(dgt)) if parent is not None else None
+        return found[0] if found else None
+
     def subscriptions(self, pi: str) -> tuple[Record, ...]:
         known = self._subscriptions.get(pi)
         if known is None:
@@ -109,6 +115,9 @@ class Committed(Reader):
     def expired(self, now: str, limit: int) -> list[Record]:
         due = moment(now)
         return [] if due is None else self._tables.expired(due, limit)
+
+    def waiting(self, ty: int, limit: int) -> Iterator[Record]:
+        return (kept[0] for kept in self._tables.waiting(ty, limit))
 
     def notices(self, after: int = 0, limit: int = 1000, *, held: bool = False, subscription: str | None = None, target: str | None = None) -> list[Notice]:
         return self._tables.notices(after, limit, held, subscription, target)

@@ -113,6 +113,12 @@ class Tables:
         order = "DESC" if newest else "ASC"
         return self._decoded(self.row(f"SELECT {INSTANCE} FROM instance WHERE parent = ? AND ty = ? ORDER BY number {order} LIMIT 1", parent, ty))
 
+    def generated(self, parent: int, microseconds: int) -> Kept | None:
+        """Give the timeSeriesInstance that was generated at a moment."""
+        # Left to itself the planner takes the primary key and reads all instances of the parent.
+        sql = f"SELECT {INSTANCE} FROM instance INDEXED BY instance_generated WHERE parent = ? AND generated = ?"
+        return self._decoded(self.row(sql, parent, microseconds))
+
     def oldest(self, parent: int, ty: int, after: int, limit: int) -> list[Kept]:
         """Give the oldest instances with a number above ``after``."""
         container = self.parent(parent)
@@ -134,6 +140,11 @@ class Tables:
         instances = self.rows("SELECT et, number, parent FROM instance WHERE et <= ? ORDER BY et LIMIT ?", now, limit)
         found = (self.placed(parent, number) if parent else self.numbered(number) for _, number, parent in sorted(resources + instances)[:limit])
         return [kept[0] for kept in found if kept]
+
+    def waiting(self, ty: int, limit: int) -> Iterator[Kept]:
+        """Give what waits for a moment, the earliest first."""
+        rows = self.rows("SELECT number FROM resource WHERE ty = ? AND due IS NOT NULL ORDER BY due, number LIMIT ?", ty, limit)
+        return (found for (number,) in rows if (found := self.numbered(number)) is not None)
 
     def notices(self, after: int, limit: int, held: bool, subscription: str | None, target: str | None) -> list[Notice]:
         """Give entries of the outbox in order."""

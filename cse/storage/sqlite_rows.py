@@ -8,7 +8,7 @@ import orjson
 
 from cse.primitives import Notice
 from cse.record import Record
-from cse.storage.matching import LAST, moment, timestamp
+from cse.storage.matching import LAST, generation, moment, timestamp
 
 Kept = tuple[Record, int, int]
 """A resource with its number and that of its parent."""
@@ -95,7 +95,7 @@ class Codec:
     # ── instances ──
 
     def encode(self, kept: Kept) -> Row:
-        """Give the row of an instance in the order of INSTANCE. Raises TypeError for values that JSON cannot have."""
+        """Give the row of an instance in the order of INSTANCE, then generated. Raises TypeError for values that JSON cannot have."""
         record, number, parent = kept
         attributes, ty, ri, rn = record.attributes, record.ty, record.ri, record.rn
         get = attributes.get
@@ -112,7 +112,8 @@ class Codec:
             body = [record.originator, record.state, attributes]
         own_ri = None if ty in self.prefixes and ri == self.derived(ty, parent, number) else ri
         own_rn = None if rn == ri else rn
-        return (number, parent, ty, own_ri, own_rn, ct_number, None if lt == ct else moment(lt), et_number, shape, orjson.dumps(body).decode())
+        changed = None if lt == ct else moment(lt)
+        return (number, parent, ty, own_ri, own_rn, ct_number, changed, et_number, shape, orjson.dumps(body).decode(), generation(record))
 
     def decode(self, row: Row, parent: Record) -> Kept:
         """Give the instance of a row whose parent this is."""
@@ -147,17 +148,17 @@ def _form(text: Any, number: int | None) -> int:
 
 
 def resource_row(kept: Kept) -> Row:
-    """Give the row of any other resource in the order of RESOURCE, then ct, lt and et."""
+    """Give the row of any other resource in the order of RESOURCE, then due, ct, lt and et."""
     record, number, parent = kept
     attributes = record.attributes
     times = (moment(attributes.get("ct")), moment(attributes.get("lt")), moment(attributes.get("et")))
-    return (number, parent, record.ty, record.ri, record.pi, record.rn, record.path, record.originator, _json(attributes), _state(record), *times)
+    return (number, parent, record.ty, record.ri, record.pi, record.rn, record.path, record.originator, _json(attributes), *_state(record), *times)
 
 
 def resource_change(kept: Kept) -> Row:
-    """Give what a replaced resource may have new, beside its times: originator, attributes, state; then its number."""
+    """Give what a replaced resource may have new, beside its times: originator, attributes, state, due; then its number."""
     record, number, _ = kept
-    return (record.originator, _json(record.attributes), _state(record), number)
+    return (record.originator, _json(record.attributes), *_state(record), number)
 
 
 def resource_of(row: Row) -> Kept:
@@ -183,5 +184,5 @@ def _json(value: Mapping[str, Any]) -> str:
     return orjson.dumps(value).decode()
 
 
-def _state(record: Record) -> str | None:
-    return _json(record.state) if record.state else None
+def _state(record: Record) -> tuple[str | None, float | None]:
+    return (_json(record.state), record.state.get("due")) if record.state else (None, None)

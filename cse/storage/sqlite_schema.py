@@ -48,6 +48,14 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         # next: no number from here on was ever given; nested: an instance has had a child.
         "CREATE TABLE mark (name TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID",
     ),
+    (
+        # due: state["due"], the moment in seconds that a resource waits for. generated: cse.storage.matching.generation.
+        "ALTER TABLE resource ADD COLUMN due REAL",
+        "UPDATE resource SET due = json_extract(state, '$.due') WHERE state IS NOT NULL",
+        "CREATE INDEX resource_due ON resource (ty, due) WHERE due IS NOT NULL",
+        "ALTER TABLE instance ADD COLUMN generated INTEGER",
+        "CREATE INDEX instance_generated ON instance (parent, generated) WHERE generated IS NOT NULL",
+    ),
 )
 """What makes version n of version n-1, in order; never changed once released, only added to."""
 

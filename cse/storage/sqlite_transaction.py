@@ -7,10 +7,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from cse.datatypes import microseconds_of
 from cse.primitives import Notice
 from cse.record import Record
 from cse.storage.contract import SUBSCRIPTION, Query, StoreError, Transaction
-from cse.storage.matching import may_be_generated, moment
+from cse.storage.matching import generation, may_be_generated, moment
 from cse.storage.sqlite_batch import Batch
 from cse.storage.sqlite_committed import Committed
 from cse.storage.sqlite_rows import Kept
@@ -119,6 +120,16 @@ class SqliteTransaction(Transaction):
         added = (self._current(first) for first in self._view.added.get(pi, {}).values() if first[0].ty == ty)
         return next((current for current in added if current is not None), None)
 
+    def generated(self, pi: str, dgt: str) -> Record | None:
+        if self._is_gone(pi):
+            return None
+        moment = microseconds_of(dgt)
+        ri = self._view.generated.get((pi, moment))
+        if ri is not None and (found := self.get(ri)) is not None and generation(found) == moment:
+            return found
+        published = self._committed.generated(pi, dgt)
+        return None if published is None else self.get(published.ri)
+
     def subscriptions(self, pi: str) -> tuple[Record, ...]:
         if self._is_gone(pi):
             return ()
@@ -140,6 +151,10 @@ class SqliteTransaction(Transaction):
         self._write()
         due = moment(now)
         return [] if due is None else self._batch.tables.expired(due, limit)
+
+    def waiting(self, ty: int, limit: int) -> Iterator[Record]:
+        self._write()
+        return self._records(self._batch.tables.waiting(ty, limit))
 
     def notices(self, after: int = 0, limit: int = 1000, *, held: bool = False, subscription: str | None = None, target: str | None = None) -> list[Notice]:
         self._write()
@@ -188,6 +203,8 @@ class SqliteTransaction(Transaction):
         if record.ty in batch.codec.instances:
             work.instances[number] = (batch.codec.encode(kept), record)
             self._noted.append((work.instances, number, _GONE))
+            if (made := generation(record)) is not None:
+                self._put(self._seen, view.generated, (pi, made), ri)
             added = view.added.setdefault(pi, {})
             added[number] = kept
             self._seen.append((added, number, _GONE))

@@ -13,7 +13,7 @@ from cse.storage.sqlite_rows import INSTANCE, NOTICE, RESOURCE, Codec, Kept, Row
 class View:
     """What is different from the published state. Everything but the number of resources is a dictionary, so that one kind of step undoes all."""
 
-    __slots__ = ("added", "changed", "count", "names", "removed", "sent", "subscribed", "touched", "values")
+    __slots__ = ("added", "changed", "count", "generated", "names", "removed", "sent", "subscribed", "touched", "values")
 
     def __init__(self) -> None:
         self.changed: dict[str, Kept | None] = {}
@@ -22,6 +22,8 @@ class View:
         """(pi, rn) -> ri of what was inserted with a name of its own, None when it was deleted again."""
         self.added: dict[str, dict[int, Kept]] = {}
         """pi -> number -> instances as they were inserted, in order; ``changed`` tells what has become of them."""
+        self.generated: dict[tuple[str, int], str] = {}
+        """(pi, generation) -> ri of what was inserted; ``changed`` tells what has become of it."""
         self.subscribed: dict[str, dict[int, str]] = {}
         """pi -> number -> ri of subscriptions that were inserted, replaced or deleted."""
         self.touched: dict[tuple[str, int], bool] = {}
@@ -66,10 +68,10 @@ class Work:
             many("DELETE FROM instance WHERE parent = ? AND number = ?", gone)
             many("DELETE FROM label WHERE parent = ? AND number = ?", [(parent, number) for number, (parent, labelled) in self.deleted.items() if labelled])
         if self.resources:
-            many(f"INSERT INTO resource ({RESOURCE}, ct, lt, et) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)", map(resource_row, self.resources.values()))
+            many(f"INSERT INTO resource ({RESOURCE}, due, ct, lt, et) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)", map(resource_row, self.resources.values()))
             _label(connection, ((0, number, kept[0]) for number, kept in self.resources.items()))
         if self.instances:
-            many(f"INSERT INTO instance ({INSTANCE}) VALUES (?,?,?,?,?,?,?,?,?,?)", [row for row, _ in self.instances.values()])
+            many(f"INSERT INTO instance ({INSTANCE}, generated) VALUES (?,?,?,?,?,?,?,?,?,?,?)", [row for row, _ in self.instances.values()])
             _label(connection, ((row[1], number, record) for number, (row, record) in self.instances.items()))
         if self.updated:
             self._update(connection, codec)
@@ -90,11 +92,12 @@ class Work:
         resources = [kept for kept, _ in self.updated.values() if kept[0].ty not in codec.instances]
         whole = [kept for kept, all_of_it in self.updated.values() if all_of_it]
         # Times and labels have indexes; a container that only counts must not pay for them.
-        many("UPDATE resource SET originator = ?, attributes = ?, state = ? WHERE number = ?", map(resource_change, resources))
+        many("UPDATE resource SET originator = ?, attributes = ?, state = ?, due = ? WHERE number = ?", map(resource_change, resources))
         if instances:
             rows = [codec.encode(kept) for kept in instances]
             many(
-                "UPDATE instance SET ct = ?, lt = ?, et = ?, shape = ?, body = ? WHERE parent = ? AND number = ?", [(*row[5:], row[1], row[0]) for row in rows]
+                "UPDATE instance SET ct = ?, lt = ?, et = ?, shape = ?, body = ?, generated = ? WHERE parent = ? AND number = ?",
+                [(*row[5:], row[1], row[0]) for row in rows],
             )
         if whole:
             places = [(kept[2] if kept[0].ty in codec.instances else 0, kept[1], kept[0]) for kept in whole]

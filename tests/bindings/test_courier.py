@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from socket import socket
@@ -18,7 +18,7 @@ from bindings.http.client import HttpSender
 from bindings.http.server import serve
 from cse.codes import Operation
 from cse.codes import ResponseStatusCode as RSC
-from cse.primitives import Call, Notice, Request, Response, Steps, Turn
+from cse.primitives import Call, Notice, Request, Response, Steps, Turn, Work, refused
 from cse.storage import StoreError, commit
 from cse.storage.memory import MemoryStore
 from tests.scenarios.bed import Said
@@ -49,6 +49,9 @@ class Outbox:
 
     def route(self, target: str) -> tuple[str, ...]:
         return (target,) if "://" in target else self.routes.get(target, ())
+
+    def begun(self) -> Sequence[Work]:
+        return ()
 
     def settle(self, outcomes: Sequence[tuple[Notice, bool]]) -> None:
         if self.faults:
@@ -84,7 +87,7 @@ class Target:
 class Post:
     """An outbox with its courier."""
 
-    def __init__(self, outbox: Outbox, policy: Policy) -> None:
+    def __init__(self, outbox: Outbox, policy: Policy, inside: Callable[[Notice, Request], Awaitable[Response] | None]) -> None:
         self.outbox = outbox
         self.sender = HttpSender()
         self.driver = Driver(outbox, outbox.store, {"http": self.sender}, deliver=lambda notices: self.courier.offer(notices), clock=time.time)
@@ -100,6 +103,7 @@ class Post:
             release="4",
             clock=time.time,
             random=lambda: 0.5,
+            inside=inside,
         )
 
     async def missed(self, target: str) -> None:
@@ -136,8 +140,10 @@ class Post:
 
 
 @asynccontextmanager
-async def posting(policy: Policy = QUICK, outbox: Outbox | None = None) -> AsyncIterator[Post]:
-    post = Post(outbox or Outbox(), policy)
+async def posting(
+    policy: Policy = QUICK, outbox: Outbox | None = None, inside: Callable[[Notice, Request], Awaitable[Response] | None] = lambda *_: None
+) -> AsyncIterator[Post]:
+    post = Post(outbox or Outbox(), policy, inside)
     await post.courier.load()
     try:
         yield post
@@ -553,3 +559,62 @@ async def test_forgetting_drops_what_waits_for_closed_targets(target: Target) ->
         await post.put("n2", to=target.url)
         await post.until(n2=True)
     assert target.names == ["n2"]
+class Inside(Outbox):
+    """An outbox whose core takes notifications itself, out of the outbox in the same commit, and refuses some."""
+
+    def __init__(self, **refusals: list[RSC]) -> None:
+        super().__init__()
+        self.refusals = refusals
+        self.taken: list[str] = []
+        self.emptied = asyncio.Event()
+
+    def take(self, notice: Notice) -> Steps:
+        yield Turn.WRITE
+        waiting = self.refusals.get(notice.rqi)
+        told = Response(waiting.pop(0) if waiting else RSC.OK, notice.rqi)
+        if told.ok:
+            self.taken.append(notice.rqi)
+        if told.ok or refused(told):
+            with self.store.transaction() as transaction:
+                transaction.drop([notice.id])
+        return told
+
+
+@asynccontextmanager
+async def hosting(outbox: Inside, policy: Policy = QUICK) -> AsyncIterator[Post]:
+    """Deliver to an outbox that takes what is for ``grp1`` itself."""
+
+    def inside(notice: Notice, request: Request) -> Awaitable[Response] | None:
+        return waited(outbox, post.driver.run(outbox.take(notice), request)) if notice.target == "grp1" else None
+
+    async with posting(policy, outbox, inside) as post:
+        yield post
+
+
+async def waited(outbox: Inside, told: Response | Awaitable[Response]) -> Response:
+    answer = told if isinstance(told, Response) else await told
+    if not outbox.store.notices():
+        outbox.emptied.set()
+    return answer
+
+
+async def test_what_this_cse_hosts_takes_all_that_waits_in_order() -> None:
+    outbox, names = Inside(), [f"n{number}" for number in range(300)]
+    async with hosting(outbox, replace(QUICK, memory=20)) as post:
+        for start in range(0, 300, 50):
+            await post.put(*names[start : start + 50], to="grp1")
+        outbox.emptied.clear()
+        await post.put("last", to="grp1")
+        async with asyncio.timeout(30):
+            await outbox.emptied.wait()
+    assert outbox.taken == [*names, "last"]
+
+
+async def test_what_this_cse_refuses_is_given_up_and_what_fails_is_tried_again() -> None:
+    """Each counts once: what has left the outbox with its effect does not come again."""
+    outbox = Inside(n1=[RSC.BAD_REQUEST], n2=[RSC.INTERNAL_SERVER_ERROR, RSC.REQUEST_TIMEOUT])
+    async with hosting(outbox) as post:
+        await post.put("n0", "n1", "n2", "n3", to="grp1")
+        async with asyncio.timeout(30):
+            await outbox.emptied.wait()
+    assert sorted(outbox.taken) == ["n0", "n2", "n3"]

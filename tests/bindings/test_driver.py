@@ -14,7 +14,7 @@ from bindings.ports import Sender
 from cse.codes import Operation
 from cse.codes import ResponseStatusCode as RSC
 from cse.errors import Conflict, RequestTimeout, TargetNotReachable
-from cse.primitives import Ask, Call, Hold, Notice, Request, Response, Steps, Turn
+from cse.primitives import INSIDE, Ask, Call, Hold, Notice, Pause, Request, Response, Steps, Turn, Work
 from cse.storage import StoreError
 from cse.storage.memory import MemoryStore
 
@@ -60,6 +60,7 @@ class Core:
         self.dues = 0
         self.delay: float | None = None
         self.settled: list[tuple[Notice, bool]] = []
+        self.following: list[Work] = []
 
     def handle(self, request: Request) -> Steps:
         return self.procedures[request.to.partition("/")[0]](request)
@@ -75,6 +76,10 @@ class Core:
         with self.store.transaction() as transaction:
             transaction.drop([notice.id for notice, _ in outcomes])
         self.settled += outcomes
+
+    def begun(self) -> Sequence[Work]:
+        begun, self.following = self.following, []
+        return begun
 
 
 def ok(request: Request, pc: Any = None) -> Response:
@@ -131,7 +136,7 @@ async def answer(found: Response | asyncio.Future[Response]) -> Response:
 
 
 @asynccontextmanager
-async def driving(core: Core, senders: Mapping[str, Sender] | None = None, taken: list[Notice] | None = None, **limits: int) -> AsyncIterator[Driver]:
+async def driving(core: Core, senders: Mapping[str, Sender] | None = None, taken: list[Notice] | None = None, **limits: Any) -> AsyncIterator[Driver]:
     notices = [] if taken is None else taken
     driver = Driver(core, core.store, senders or {}, deliver=notices.extend, clock=lambda: 1000.0, **limits)
     try:
@@ -582,3 +587,124 @@ async def test_closing_gives_up_what_is_still_asked(caplog: pytest.LogCaptureFix
     assert isinstance(asked, asyncio.Future)
     assert (await asked).rsc == 5000
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+async def test_a_call_to_what_this_cse_hosts_is_answered_inside_and_does_not_wait_for_its_own_end() -> None:
+    """In its own name, durably, and beside the bound of calls: what is handled inside may ask in turn."""
+    disk, seen = Disk(), list[Request]()
+
+    def outer(request: Request) -> Steps:
+        (told,) = yield Ask((Call(Request(Operation.NOTIFY, "inner/x", "/id-in", "2", "4"), (INSIDE,)),), 20)
+        return ok(request, told.pc)
+
+    def inner(request: Request) -> Steps:
+        seen.append(request)
+        (told,) = yield Ask((Call(Request(Operation.NOTIFY, "write/key", "/id-in", "3", "4"), (INSIDE,)),), 20)
+        return ok(request, told.pc)
+
+    async with driving(Core(disk, outer=outer, inner=inner, write=write(disk)), calls=1) as driver:
+        assert [found.pc for found in await asyncio.gather(*(answer(driver.submit(request("outer/x", str(n)))) for n in range(5)))] == [1, 2, 3, 4, 5]
+        assert disk.value("key") == "5"
+        assert (await driver.send(Call(Request(Operation.NOTIFY, "write/key", "/id-in", "4", "4"), (INSIDE,)), 20)).pc == 6
+    assert all(found.peer.internal for found in seen)
+
+
+# --- work beside the requests ----------------------------------------------------------------------------------------------------------------------------
+
+
+def beginning(core: Core, work: Work) -> Procedure:
+    """Write, and have work begun once that is durable."""
+
+    def procedure(request: Request) -> Steps:
+        yield Turn.WRITE
+        with core.store.transaction() as transaction:
+            transaction.remember("accepted", "yes")
+        core.following.append(work)
+        return ok(request)
+
+    return procedure
+
+
+async def test_work_begins_when_what_began_it_is_durable() -> None:
+    disk, done = Disk(), asyncio.Event()
+    seen: list[str | None] = []
+
+    def work() -> Steps:
+        seen.append(disk.value("accepted"))
+        yield Pause(0.0)
+        yield Turn.WRITE
+        with disk.transaction() as transaction:
+            transaction.remember("done", "yes")
+        done.set()
+        return Response(RSC.OK)
+
+    core = Core(disk)
+    core.procedures["begin"] = beginning(core, work)
+    async with driving(core) as driver:
+        with closed(disk):
+            future = driver.submit(request("begin"))
+            await committing(disk)
+            assert seen == []
+        assert (await answer(future)).rsc == RSC.OK
+        async with asyncio.timeout(20):
+            await done.wait()
+        assert seen == ["yes"]
+        assert await driver.drain(20)
+    assert disk.value("done") == "yes"
+
+
+async def test_what_could_not_be_committed_begins_nothing() -> None:
+    disk = Disk()
+    begun: list[str] = []
+
+    def work() -> Steps:
+        begun.append("no")
+        return Response(RSC.OK)
+        yield Turn.WRITE
+
+    core = Core(disk)
+    core.procedures["begin"] = beginning(core, work)
+    async with driving(core) as driver:
+        disk.fault = StoreError("disk full")
+        assert (await answer(driver.submit(request("begin")))).rsc == RSC.INTERNAL_SERVER_ERROR
+        disk.fault = None
+        assert await driver.write(lambda: "nothing") == "nothing"
+    assert begun == []
+
+
+async def test_work_whose_commit_fails_is_begun_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bindings.driver._AGAIN", 0.0)
+    disk, tries, again = Disk(), list[int](), asyncio.Event()
+
+    def work() -> Steps:
+        yield Turn.WRITE
+        with disk.transaction() as transaction:
+            transaction.remember("done", "yes")
+        disk.fault = None if tries else StoreError("disk full")
+        tries.append(1)
+        if len(tries) == 2:
+            again.set()
+        return Response(RSC.OK)
+
+    async with driving(Core(disk)) as driver:
+        driver.begin(work)
+        async with asyncio.timeout(20):
+            await again.wait()
+        assert await driver.drain(20)
+    assert disk.value("done") == "yes"
+
+
+async def test_many_requests_in_progress_make_it_busy() -> None:
+    core = Core(MemoryStore(frozenset()))
+
+    def waits(request: Request) -> Steps:
+        yield Pause(3600.0)
+        return ok(request)
+
+    core.procedures["wait"] = waits
+    async with driving(core, flexible=2) as driver:
+        futures = [driver.submit(request("wait"))]
+        assert not driver.busy()
+        futures.append(driver.submit(request("wait")))
+        assert driver.busy()
+    assert [(await answer(future)).rsc for future in futures] == [RSC.INTERNAL_SERVER_ERROR] * 2, "it stops, and says so"

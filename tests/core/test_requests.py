@@ -58,9 +58,6 @@ def at(cse: Driven, seconds: float) -> str:
         (RSC.RELEASE_VERSION_NOT_SUPPORTED, {"rvi": None}),
         (RSC.RELEASE_VERSION_NOT_SUPPORTED, {"rvi": "1"}),
         (RSC.RELEASE_VERSION_NOT_SUPPORTED, {"rvi": "99"}),
-        (RSC.NON_BLOCKING_SYNCH_REQUEST_NOT_SUPPORTED, {"rt": {"rtv": 1}}),
-        (RSC.NOT_IMPLEMENTED, {"rt": {"rtv": 2}}),
-        (RSC.NOT_IMPLEMENTED, {"rt": {"rtv": 5}}),
         (RSC.OK, {"rt": {"rtv": 3}}),
         (RSC.OK, {"rt": {"rtv": 4}}),
         (RSC.OK, {"rvi": "2a"}),
@@ -210,8 +207,8 @@ def test_an_ae_that_does_not_answer_is_not_reachable() -> None:
         (RSC.BAD_REQUEST, {"oet": "soon"}),
         (RSC.OK, {"oet": -1000}),
         (RSC.OK, {"oet": -1.0}),
-        (RSC.NOT_IMPLEMENTED, {"oet": 60_000}),
-        (RSC.NOT_IMPLEMENTED, {"oet": 60.0}),
+        (RSC.REQUEST_TIMEOUT, {"oet": 60_000}),
+        (RSC.REQUEST_TIMEOUT, {"oet": 60.0}),
     ],
 )
 def test_times_of_a_request(rsc: RSC, times: dict[str, Any]) -> None:

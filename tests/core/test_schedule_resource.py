@@ -339,6 +339,62 @@ def test_a_policy_that_is_taken_away_lets_go(cse: Driven) -> None:
     assert contents_told(cse) == ["b", "c"]
 
 
+def test_another_duration_holds_for_what_is_collected(cse: Driven) -> None:
+    ri = sub(cse, enc={"net": [3]}, bn={"dur": "PT1H"})
+    put(cse, "a")
+    of(cse.update(ri, {"m2m:sub": {"bn": {"dur": "PT10S"}}}, ME))
+    cse.pass_time(9)
+    assert list(cse.taken()) == []
+    cse.pass_time(1)
+    assert [list(notice.content) for notice in cse.taken()] == [["m2m:agn"]]
+
+
+# Below a crossResourceSubscription
+
+
+def crs(cse: Driven, **attributes: Any) -> str:
+    """Subscribe to new readings of two containers together, within 300 seconds; give its ri."""
+    made = {"rrat": [POWER, container(cse, "heat")], "encs": {"encn": [{"net": [3]}]}, "twt": 2, "tws": "PT300S", "nu": [URL], **attributes}
+    ri = str(of(cse.create(AE, 48, {"m2m:crs": {"rn": "both", **made}}, ME))["ri"])
+    cse.notices.clear()
+    return ri
+
+
+def ends_told(cse: Driven) -> list[tuple[str, dict[str, Any]]]:
+    return [(notice.target, notice.content["m2m:sgn"]) for notice in cse.taken()]
+
+
+@pytest.mark.parametrize(("attributes", "tells"), [({}, False), ({"nec": 3}, False), ({"nec": 2}, True)])
+def test_a_cross_resource_subscription_does_not_tell_in_closed_time(cse: Driven, attributes: dict[str, Any], tells: bool) -> None:
+    """It has no pn, so that nothing is kept, nor counted by exc; what is immediate does not wait."""
+    ri = crs(cse, exc=2, nse=True, **attributes)
+    assert of(schedule(cse, ri, SHUT, fr=ME))["rn"] == NAME
+    for to in (POWER, f"{AE}/heat"):
+        put(cse, to=to)
+    told_of = (URL, {"sur": f"/id-in/{ri}"})
+    assert ends_told(cse) == [told_of] * tells
+    found = seen(cse, ri)
+    assert (found["exc"], found["nsi"][0]["noec"]) == (2 - tells, 1)
+    cse.pass_time(200)
+    assert ends_told(cse) == []
+    for to in (POWER, f"{AE}/heat"):
+        put(cse, to=to)
+    assert ends_told(cse) == [told_of]
+    assert (cse.retrieve(ri).rsc == RSC.NOT_FOUND) is tells
+
+
+def test_the_schedule_of_a_cross_resource_subscription_is_not_for_its_sources(cse: Driven) -> None:
+    """What they tell in closed time counts for a window that ends in open time: it can be reached, and asked for its consent."""
+    ri = crs(cse)
+    of(schedule(cse, ri, SHUT, fr=ME))
+    assert reachable(cse, f"/id-in/{ri}")
+    of(cse.create(container(cse, "water"), 23, {"m2m:sub": {"nu": [f"/id-in/{ri}"]}}, ME))
+    put(cse)
+    cse.pass_time(250)
+    put(cse, to=f"{AE}/heat")
+    assert ends_told(cse) == [(URL, {"sur": f"/id-in/{ri}"})]
+
+
 def test_what_is_kept_survives_a_restart(cse: Driven) -> None:
     ri = sub(cse, enc={"net": [3]}, pn=2)
     of(schedule(cse, ri, SHUT, fr=ME))

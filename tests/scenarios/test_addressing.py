@@ -95,7 +95,9 @@ async def test_what_is_nowhere_is_not_found(cse: Client, place: Place, to: str) 
         assert answer.rsc == RSC.NOT_FOUND
 
 
-@pytest.mark.parametrize("to", ["cse-in/a b", "cse-in/ä", "cse-in/<x>", "cse-in/a\\b", "cse-in/a%2Fb", "cse-in/" + "/".join("z" * 250 for _ in range(20))], ids=range(6))
+@pytest.mark.parametrize(
+    "to", ["cse-in/a b", "cse-in/ä", "cse-in/<x>", "cse-in/a\\b", "cse-in/a%2Fb", "cse-in/" + "/".join("z" * 250 for _ in range(20))], ids=range(6)
+)
 async def test_what_is_no_address_is_refused(cse: Client, to: str) -> None:
     answer = await cse.retrieve(to)
     assert answer.rsc == RSC.BAD_REQUEST

@@ -318,6 +318,70 @@ class ReadingContract(Contract):
         commit(store)
         assert names(store.expired("20260105T000000", 9)) == ["n2", "n3", "n0"]
 
+    def test_generated(self, store: Store) -> None:
+        """A timeSeriesInstance is found by its dataGenerationTime, whatever decimals it is written with."""
+        top, container = planted(store)
+        with store.transaction() as transaction:
+            other = add(transaction, 3, top, "other")
+            made = [add(transaction, 30, container, dgt=f"20260101T00000{second}", con=second) for second in range(5)]
+            exact = add(transaction, 30, container, dgt="20260101T000000,000001")
+            late = add(transaction, 30, container, dgt="99991231T235959,999999")
+            add(transaction, 30, other, dgt="20260101T000000,5")
+            add(transaction, 4, container, dgt="20260102T000000")
+            add(transaction, 30, container, dgt="never")
+            assert transaction.generated(container.ri, "20260101T000003,0") == made[3]
+            assert store.generated(container.ri, "20260101T000003") is None
+        commit(store)
+        with undone(store) as transaction:
+            add(transaction, 30, container, dgt="20260103T000000")
+            transaction.delete(made[1].ri)
+            assert transaction.generated(container.ri, made[1].attributes["dgt"]) is None
+            assert transaction.generated(container.ri, "20260103T000000") is not None
+        with store.transaction() as transaction:
+            assert transaction.generated(container.ri, "20260103T000000") is None
+            assert transaction.generated(container.ri, "20260101T000001,000000") == made[1]
+            transaction.delete(made[2].ri)
+            again = add(transaction, 30, container, dgt=made[2].attributes["dgt"])
+            changed = made[4].with_attributes({"lbl": ["l"]})
+            transaction.replace(changed)
+            transaction.delete(other.ri)
+            assert transaction.generated(container.ri, "20260101T000002") == again
+            assert transaction.generated(other.ri, "20260101T000000,5") is None
+        commit(store)
+        moments = ("20260101T000000", "20260101T000000,000001", "20260101T000002", "20260101T000004")
+        assert [store.generated(container.ri, moment) for moment in moments] == [made[0], exact, again, changed]
+        assert store.generated(container.ri, "99991231T235959,999999") == late
+        assert store.generated(container.ri, "99991231T235959") is None
+        assert store.generated(container.ri, "20260102T000000") is None, "that of a contentInstance tells nothing apart"
+        assert store.generated(other.ri, "20260101T000000,5") is None
+        assert store.generated("nobody", "20260101T000000") is None
+
+    def test_waiting(self, store: Store) -> None:
+        top, container = planted(store)
+        moments = [5.5, 2.25, None, 1_750_000_000.125, 2.5, 0.0]
+        with store.transaction() as transaction:
+            made = [add(transaction, 3, top, f"n{number}", state={} if due is None else {"due": due}) for number, due in enumerate(moments)]
+            add(transaction, 9, top, "group", state={"due": 1.0})
+            assert names(transaction.waiting(3, 9)) == ["n5", "n1", "n4", "n0", "n3"]
+            assert list(store.waiting(3, 9)) == []
+        commit(store)
+        assert list(store.waiting(3, 9)) == [made[5], made[1], made[4], made[0], made[3]]
+        assert list(store.waiting(3, 2)) == [made[5], made[1]]
+        assert names(store.waiting(9, 9)) == ["group"]
+        assert list(store.waiting(23, 9)) == []
+        with undone(store) as transaction:
+            transaction.replace(replace(made[3], state={"due": 1.0}))
+            assert names(transaction.waiting(3, 2)) == ["n5", "n3"]
+        with store.transaction() as transaction:
+            transaction.replace(replace(made[5], state={"left": 1}))
+            transaction.replace(replace(made[2], state={"due": 3}))
+            transaction.delete(made[1].ri)
+            assert names(transaction.waiting(3, 9)) == ["n4", "n2", "n0", "n3"]
+            assert names(store.waiting(3, 1)) == ["n5"]
+        commit(store)
+        assert names(store.waiting(3, 9)) == ["n4", "n2", "n0", "n3"]
+        assert container.rn == "cnt"
+
     def test_outbox_order(self, store: Store) -> None:
         with store.transaction() as transaction:
             one = transaction.enqueue(notice("r1", subscription="s1", ec=2, created=1.25, due=0.1))

@@ -101,11 +101,22 @@ def test_older_version_is_brought_forward(path: Path) -> None:
         open_store(f"sqlite:///{path}", INSTANCES)
 
 
+def test_what_waits_in_a_file_of_version_1_is_found(path: Path) -> None:
+    for connection in sqlite_schema.connect(path, sqlite_schema.MIGRATIONS[:1]):
+        connection.close()
+    row = "(1, 0, 5, 'id-in', '', 'cse-in', 'cse-in', '', '{}', NULL), (2, 1, 8, 'exin2', 'id-in', 'exin2', 'cse-in/exin2', '', '{}', '{\"due\":2.5}')"
+    altered(path, f"INSERT INTO resource (number, parent, ty, ri, pi, rn, path, originator, attributes, state) VALUES {row}")
+    store = open_store(f"sqlite:///{path}", INSTANCES)
+    assert [found.ri for found in store.waiting(8, 9)] == ["exin2"]
+    store.close()
+
+
 def test_failing_migration_leaves_the_version_before(path: Path) -> None:
     store = open_store(f"sqlite:///{path}", INSTANCES)
     planted(store)
     store.close()
-    with pytest.raises(StoreRefused, match="could not be brought from schema version 1 to 2: no such table: nowhere"):
+    released = len(sqlite_schema.MIGRATIONS)
+    with pytest.raises(StoreRefused, match=f"could not be brought from schema version {released} to {released + 1}: no such table: nowhere"):
         sqlite_schema.connect(path, (*sqlite_schema.MIGRATIONS, ("CREATE TABLE half (x)", "DELETE FROM nowhere")))
     store = open_store(f"sqlite:///{path}", INSTANCES)
     assert store.count() == 2

@@ -19,9 +19,10 @@ from tests.storage.samples import INSTANCES, add, base, notice
 LABELS = st.sampled_from([None, ["a"], ["b", "ab"], ["a", "b"]])
 TIMES = st.sampled_from(["20270101T000000", "20270102T000000,5", "20280101T000000,000001", "99991231T235959", None])
 PLACES = st.integers(0, 40)
+DUES = st.sampled_from([None, 1.5, 2.25, 1_750_000_000.125])
 OPERATION = st.one_of(
     st.tuples(st.just("add"), st.sampled_from([3, 4, 4, 4, 23, 30]), PLACES, st.booleans(), LABELS, TIMES),
-    st.tuples(st.just("replace"), PLACES, LABELS, TIMES),
+    st.tuples(st.just("replace"), PLACES, LABELS, TIMES, DUES),
     st.tuples(st.just("delete"), PLACES),
     st.tuples(st.just("evict"), PLACES),
     st.tuples(st.just("evict"), PLACES),
@@ -56,13 +57,15 @@ class Twin:
                 parent = parents[place % len(parents)]
                 if parent.ty == 5 and ty in INSTANCES:
                     ty = 3
-                made = add(transaction, ty, parent, f"n{tag}" if named else None, tag=tag, lbl=labels, et=expires)
+                generated = f"20260101T00{tag // 60 % 60:02}{tag % 60:02}" if ty == 30 else None
+                made = add(transaction, ty, parent, f"n{tag}" if named else None, tag=tag, lbl=labels, et=expires, dgt=generated)
                 self.ri[tag] = made.ri
                 self.unsure.add(tag)
-            case "replace", place, labels, expires:
+            case "replace", place, labels, expires, due:
                 old = transaction.get(self.ri[alive[place % len(alive)]])
                 if old is not None:
-                    transaction.replace(old.with_attributes({"lbl": labels, "et": expires, "last": tag}))
+                    state = {} if due is None or old.ty in INSTANCES else {"due": due}
+                    transaction.replace(replace(old.with_attributes({"lbl": labels, "et": expires, "last": tag}), state=state))
             case "delete", place:
                 chosen = alive[place % len(alive)]
                 return sorted(tags(transaction.delete(self.ri[chosen]))) if chosen else None
@@ -91,8 +94,10 @@ class Twin:
             seen.append([comparable(child) for child in reader.children(ri)])
             seen += [comparable(reader.edge(ri, ty, newest)) for ty in (4, 30) for newest in (True, False)]
             seen.append(tags(reader.subscriptions(ri)))
+            seen.append([comparable(reader.generated(ri, f"20260101T00{minute:02}{second:02}")) for minute in (1, 3, 5) for second in (40, 41, 42)])
             if found is not None:
                 assert reader.child(found.pi, found.rn) == found
+        seen += [tags(reader.waiting(ty, most)) for ty in (3, 5, 23) for most in (1, 99)]
         for query in (Query("cse-in"), Query("cse-in", labels=frozenset({"a"})), Query("cse-in", types=frozenset({4}), label_prefixes=frozenset({"a"}))):
             seen.append([comparable(found) for found in reader.find(query)])
         seen.append(tags(reader.find(Query("cse-in", depth=2, expires=("20270101T000000", "20280101T000000")))))
