@@ -106,15 +106,15 @@ def _unknown(ty: int) -> CSEError:
 def _check_create(
     host: Host, reader: Reader, request: Request, parent: Record, kind: ResourceType
 ) -> tuple[ResourceType, dict[str, Any], Record | None]:
-    """Check privilege, place and representation of a CREATE, in that order.
+    """Check privilege, place and representation of a CREATE, in that order; nobody has the privilege to create what only the CSE does.
 
     Give the type, specialised where it has forms, the attributes, and what has the name though it has expired.
     """
+    if not kind.api_create:
+        raise OperationNotAllowed(f"{kind.name} resources are only created by the CSE")
     allowed = kind.authorize(host, reader, request, parent) if kind.authorize is not None else host.may(reader, request, Right.CREATE, parent, kind.ty)
     if not allowed:
         raise OriginatorHasNoPrivilege(f"{request.fr or 'nobody'} has no CREATE privilege for {kind.name} on {parent.path}")
-    if not kind.api_create:
-        raise OperationNotAllowed(f"{kind.name} resources are only created by the CSE")
     if not host.may_contain(parent, kind):
         where = f"{parent.path} ({host.type_of(parent).name})"
         if kind.ty == ResourceTypeID.SUBSCRIPTION:

@@ -35,6 +35,7 @@ def test_the_originator_finds_the_result_in_the_request() -> None:
     assert (request["op"], request["tg"], request["org"], request["rid"], request["pc"]) == (1, POWER, ME, "mine", CIN)
     assert request["mi"] == {"ty": 4, "rcn": 1, "ec": 2, "rt": SYNCH, "rvi": "4"}
     assert (request["rs"], request["ors"]["rsc"], request["ors"]["rqi"]) == (1, 2001, "mine")
+    assert (request["ors"]["to"], request["ors"]["fr"]) == (ME, "/id-in")
     assert request["ors"]["pc"]["m2m:cin"]["con"] == "7"
     assert (request["ty"], request["pi"], request["lbl"]) == (17, "id-in", [ME])
     assert contents(cse) == ["7"]
