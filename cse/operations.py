@@ -450,7 +450,10 @@ def receive(host: Host, request: Request, target: Record) -> Steps:
     """Take a NOTIFY: for an AE it is passed on to it, for the CSEBase the CSE is meant itself, other types have a rule of their own (TS-0004 7.3.3.9)."""
     on_notify = host.type_of(target).on_notify
     if on_notify is not None:
-        return (yield from on_notify(host, request, target))
+        told = yield from on_notify(host, request, target)
+        if told.ok and not request.peer.internal:  # what the CSE tells itself would be told of for ever
+            yield from _monitored(host, request, target, Right.NOTIFY)
+        return told
     if target.ty not in (ResourceTypeID.AE, ResourceTypeID.CSE_BASE):
         raise OperationNotAllowed(f"{target.path} takes no NOTIFY")
     require(host, host.reader, request, Right.NOTIFY, target)

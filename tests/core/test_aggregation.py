@@ -665,6 +665,19 @@ def test_a_group_without_members_here_does_not_take_it(cse: Driven) -> None:
     assert [answer.rsc for answer in cse.hand_over()] == [RSC.BAD_REQUEST], "it does not say for whom"
 
 
+def test_a_notification_to_the_group_is_monitored(cse: Driven) -> None:
+    """enc.om, as for an AE; what the CSE tells itself is no request of anybody."""
+    of(change(cse, mid=[POWER, FAR]))
+    ready_far(cse)
+    of(cse.create(G, 23, {"m2m:sub": {"nu": [ME], "enc": {"om": [{"ops": 16}]}}}, ME))
+    put(cse, "a")
+    cse.hand_over()
+    assert list(cse.taken()) == []
+    assert notify(cse, {"m2m:sgn": news()}).rsc == RSC.OK
+    (notice,) = cse.taken()
+    assert (notice.target, notice.content["m2m:sgn"]["nev"]["om"]) == (ME, {"op": 5, "or": "/id-mn"})
+
+
 def test_a_refusal_of_the_group_is_a_response_too(cse: Driven) -> None:
     made = of(cse.create(POWER, 23, {"m2m:sub": {"nu": [G], "enc": READINGS, "nse": True}}, ME))
     put(cse, "a")
