@@ -72,6 +72,8 @@ class CSE:
     ) -> None:
         self.registry = Registry(types)
         self.settings = settings
+        self.base = settings.cse_id.removeprefix("/")
+        """The ri of the CSEBase."""
         self.reader: Reader = store
         self.now = clock
         self.fresh = fresh
@@ -142,11 +144,6 @@ class CSE:
 
     def _names(self, record: Record) -> Mapping[str, object]:
         return self._virtual[record.ty]
-
-    @property
-    def base(self) -> str:
-        """The ri of the CSEBase."""
-        return self.settings.cse_id.removeprefix("/")
 
     def urls(self, reader: Reader, target: str) -> tuple[str, ...]:
         """Give where a notification target can be reached: a URL itself, an AE by its polling channel or points of access, other CSEs, INSIDE what is here."""

@@ -143,7 +143,7 @@ def _check_create(
 
 
 def _fixed_name(host: Host, kind: ResourceType, parent: Record) -> str | None:
-    return kind.fixed_names.get(host.type_of(parent).tag)
+    return kind.fixed_names.get(host.type_of(parent).tag) if kind.fixed_names else None
 
 
 def _check_end(host: Host, given: Mapping[str, Any]) -> None:
