@@ -263,17 +263,17 @@ class CSE:
         self._visits = dict.fromkeys(notify.holding(self.reader), 0.0)
         self.backlog = Backlog()
 
-    def handle(self, request: Request) -> Steps:
-        """Answer a request; a failure is a response too (TS-0004 7.3.2)."""
+    def handle(self, request: Request, accepted: bool = False) -> Steps:
+        """Answer a request; a failure is a response too (TS-0004 7.3.2). ``accepted``: one that this CSE has accepted before, when it could be reached."""
         try:
-            return (yield from self._dispatch(request))
+            return (yield from self._dispatch(request, accepted))
         except CSEError as error:
             return Response(rsc=error.code, rqi=request.rqi, rvi=request.rvi or self.settings.release, pc={"m2m:dbg": str(error)})
 
-    def _dispatch(self, request: Request) -> Steps:
+    def _dispatch(self, request: Request, accepted: bool) -> Steps:
         self._check(request)
         base = self.reader.get(self.base)
-        if base is not None and base.state:
+        if base is not None and base.state and not accepted:
             reachability.admit(self, self.reader, request, base)
         if request.rqet is not None or request.rset is not None or request.oet is not None or request.rp is not None:
             request = self._timed(request)

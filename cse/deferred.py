@@ -161,7 +161,7 @@ def _refused(request: Request, rsc: RSC, why: str) -> Response:
 
 def _carried_out(host: Host, ri: str, request: Request, until: str) -> Steps:
     """Serve a request as a blocking one. Before it leaves this CSE it is noted as forwarded: from then on it cannot be recalled, nor done again."""
-    steps = host.handle(replace(request, rt=None, rp=None, oet=None, rset=None, rqet=request.rqet or until))
+    steps = host.handle(replace(request, rt=None, rp=None, oet=None, rset=None, rqet=request.rqet or until), accepted=True)
     told: tuple[Response, ...] = ()
     noted = not _spreads(host, request.to)
     try:

@@ -171,8 +171,8 @@ class Host(Protocol):
     def outgoing(self, request: Request) -> Call:
         """Make the call that carries a request for another CSE, with identifiers that are valid there. Raises NotFound when no route leads there."""
 
-    def handle(self, request: Request) -> Steps:
-        """Answer a request as if it had come from outside; failures are responses."""
+    def handle(self, request: Request, accepted: bool = False) -> Steps:
+        """Answer a request as if it had come from outside, or as one that was ``accepted`` before; failures are responses."""
 
     def create(self, change: "Change", request: Request, parent: Record, prepared: Any) -> Record:
         """Do a CREATE inside an open transaction, with every check but the ``prepare_create`` of its type. Raises CSEError."""

@@ -309,3 +309,14 @@ def test_subscribers_of_a_request_hear_of_its_result() -> None:
     cse.pass_time(60)
     told = [notice.content["m2m:sgn"]["nev"]["rep"]["m2m:req"]["rs"] for notice in cse.taken() if "nev" in notice.content["m2m:sgn"]]
     assert told == [1]
+
+
+def test_what_was_accepted_is_carried_out_though_the_cse_is_closed_by_then() -> None:
+    """The schedule of the CSEBase says when others reach it; this work is its own (TS-0001 9.6.9)."""
+    cse = world()
+    uri = made(cse, ASYNCH, oet=LATER)
+    of(cse.create("cse-in", 18, {"m2m:sch": {"se": {"sce": ["* * * * * * 1999"]}}}))
+    cse.pass_time(60)
+    assert cse.retrieve(POWER, ME).rsc == RSC.TARGET_NOT_REACHABLE
+    assert seen(cse, uri)["rs"] == 1
+    assert [notice.target for notice in cse.taken()] == [ME]
