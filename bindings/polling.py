@@ -196,10 +196,10 @@ class Channels:
             del channel.targets[target]
             self._resume(target)
             return []
-        found = [notice for notice in self._reader.notices(0, most, target=target) if notice.due <= self._clock()]
-        if not found:
+        stored = self._reader.notices(0, most, target=target)
+        if not stored:
             del channel.targets[target]
-        return found
+        return [notice for notice in stored if notice.due <= self._clock()]
 
     def _request(self, notice: Notice) -> Request:
         return Request(Operation.NOTIFY, notice.target, notice.fr, notice.rqi, self._release, pc=notice.content, ec=notice.ec)
