@@ -2,18 +2,27 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from typer.testing import CliRunner
 
 from apps.cli import app
 from apps.client import AccessControlOperation, Client, allow
-from apps.demo.process import Running
+from apps.demo.process import Running, running_cse
 from apps.metering.keys import public_text, signing_key
 from apps.metering.ledger import Ledger, digest
 
 RUNNER = CliRunner()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running() -> AsyncIterator[Running]:
+    """A CSE in a process of its own."""
+    async with running_cse("memory:") as found:
+        yield found
 
 
 def verified(*arguments: str) -> tuple[int, str]:
@@ -102,8 +111,9 @@ async def _settle(url: str, name: str, key: Path) -> list[str]:
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_a_container_of_a_running_cse(cse: Running, url: str, tmp_path: Path) -> None:
-    name = f"sm-settle-{url.partition(':')[0]}"
+@pytest.mark.parametrize("binding", ["http", "coap"])
+async def test_a_container_of_a_running_cse(running: Running, binding: str, tmp_path: Path) -> None:
+    url, name = getattr(running, binding), f"sm-settle-{binding}"
     addresses = await _settle(url, name, tmp_path / "key.pem")
     source = f"{url}/cse-in/{name}/ledger"
     code, text = await asyncio.to_thread(verified, source)
