@@ -8,6 +8,7 @@ from rich.console import Console
 
 from apps.demo import run as run_demo
 from apps.metering.commands import app as metering
+from apps.metering.main import run as run_metering
 from bindings.config import Config, ConfigError, load
 from bindings.serve import StartError, configured_types, run
 from cse import __version__
@@ -72,8 +73,14 @@ def demo(
     coap: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where CoAP requests are taken.")] = "127.0.0.1:0",
     meters: Annotated[int, typer.Option(help="Meters in the street, half of them over CoAP.")] = 14,
     days: Annotated[int, typer.Option(help="Days of half-hours that each meter sends.")] = 2,
+    metering: Annotated[bool, typer.Option("--metering", help="The smart-metering use cases, in place of the street.")] = False,
+    flow: Annotated[str | None, typer.Option(metavar="ID", help="With --metering: play one flow, such as UC03-P6-A4.")] = None,
+    all_flows: Annotated[bool, typer.Option("--all-flows", help="With --metering: play every flow, and end with a table.")] = False,
+    hold: Annotated[bool, typer.Option("--hold", help="With --metering: keep the world up for others, after a line READY.")] = False,
 ) -> None:
-    """Watch a street of meters at work against a real CSE."""
+    """Watch a street of meters at work against a real CSE, or the world of the smart-metering use cases."""
+    if metering:
+        raise typer.Exit(run_metering(http, coap, store, flow, all_flows, hold, Console()))
     raise typer.Exit(run_demo(store, once, http, coap, meters, days, Console()))
 
 

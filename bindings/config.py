@@ -79,6 +79,7 @@ class Log:
     level: str = setting("info", "debug, info, warning or error.")
     format: str = setting("text", "text or json (one object a line).")
     requests: bool = setting(False, "One line for each request: operation, target, originator, response status code, milliseconds.")
+    refusals: bool = setting(False, "One line for each request whose originator had no privilege, with the path of what it was about.")
     deliveries: bool = setting(False, "One line for each notification that was delivered; those given up are always told.")
 
 

@@ -53,6 +53,12 @@ def configure(options: Log) -> None:
     logging.getLogger("asyncio").setLevel(max(logging.WARNING, root.level))
 
 
+def refused(request: Request, path: str) -> None:
+    """Write one line for a request whose originator had no privilege."""
+    fields = {"refused": path, "op": request.op.name, "ty": request.ty, "fr": request.fr, "rqi": request.rqi}
+    log.warning("refused %s: %s of resource type %s by %s in %s", *fields.values(), extra={"fields": fields})
+
+
 def logged(handler: Handler, clock: Callable[[], float]) -> Handler:
     """Give a handler that writes one line for each answer; ``clock`` counts seconds."""
 

@@ -184,7 +184,8 @@ class Server:
         parts.callback(store.close)
         credentials = Credentials(config.http.credentials)
         settings = replace(config.settings, authenticated=(*config.settings.authenticated, *credentials.originators))
-        core = CSE(store, types, settings, time.time, _fresh(), lambda: driver.busy(), log.warning)
+        refused = {"refused": logs.refused} if config.log.refusals else {}
+        core = CSE(store, types, settings, time.time, _fresh(), lambda: driver.busy(), log.warning, **refused)
         core.bootstrap()
         compat = _compat(config, core)
         self.leniencies = compat.counts

@@ -28,6 +28,7 @@ class Settings:
     allowed_app_ids: tuple[str, ...] = setting(("*",), "App-IDs (api) that may register; * stands for any text.", "registration")
     allowed_cse_originators: tuple[str, ...] = setting((), "CSE-IDs that may register; * stands for any text.", "registration")
     routes: tuple[str, ...] = setting((), "CSEs reached without a registration: CSE-ID, a blank, URL; such as '/id-mn http://gw:8080'.", "registration")
+    base_policies: tuple[str, ...] = setting((), "Access control policies (acpi) of the CSEBase; without, every registree may look at it.", "registration")
     acp_create_open: bool = setting(False, "Whether every originator may create an accessControlPolicy under the CSEBase.", "registration")
     default_ae_stem: str = setting("C", "First letter of the AE-ID stem given to an AE that registers without one: C or S.", "registration")
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from cse import criteria, deferred, expiry, notify, operations, reachability, results
+from cse import deferred, expiry, notify, operations, parameters, reachability
 from cse.access import Access
 from cse.address import Address, Located, locate, parse, same_entity, sp_relative
 from cse.backlog import Backlog
 from cse.change import Recorder
-from cse.codes import FilterUsage, Operation, ResourceTypeID, ResponseType
+from cse.codes import Operation, ResourceTypeID, ResponseType
 from cse.codes import ResponseStatusCode as RSC
 from cse.config import Settings
 from cse.datatypes import seconds_of, timestamp
@@ -21,9 +21,8 @@ from cse.errors import (
     CSEError,
     NotFound,
     NotImplementedByCSE,
+    OriginatorHasNoPrivilege,
     OriginatorNotAuthenticated,
-    ReleaseVersionNotSupported,
-    RequestTimeout,
     TargetNotReachable,
 )
 from cse.forwarding import forward, outgoing
@@ -32,7 +31,6 @@ from cse.record import Record
 from cse.registry import Registry
 from cse.schema import Change, Checker, Host, ResourceType
 from cse.storage.contract import Reader, Store, StoreRefused, commit
-from cse.structures import FILTER_CRITERIA
 from cse.validate import compile_table
 
 _GROUP_REQUESTS = 10_000
@@ -57,7 +55,8 @@ class CSE:
 
     ``handle`` must be driven as cse.primitives.Steps says; ``due`` and ``settle`` are called while the store takes writes. After each of them the caller
     commits, and runs what ``begun`` gives. ``clock`` gives seconds since the epoch, ``fresh`` unique texts, ``busy`` whether there is much to do; they are
-    injected so that tests are deterministic. ``tell`` takes sentences for the operator: what no response tells anybody.
+    injected so that tests are deterministic. ``tell`` takes sentences for the operator: what no response tells anybody. ``refused`` hears of each request whose
+    originator had no privilege, also one that a group passed on to a member, and the path of the resource that it was about.
     """
 
     def __init__(
@@ -69,6 +68,7 @@ class CSE:
         fresh: Callable[[], str],
         busy: Callable[[], bool] = lambda: False,
         tell: Callable[[str], None] = lambda _: None,
+        refused: Callable[[Request, str], None] = lambda request, path: None,
     ) -> None:
         self.registry = Registry(types)
         self.settings = settings
@@ -80,6 +80,7 @@ class CSE:
         self.busy = busy
         self.tell = tell
         self.backlog = Backlog()
+        self._refused = refused
         self.deferred = 0
         self._store = store
         self._checkers: Mapping[ResourceType, Checker] = {kind: compile_table(kind) for kind in self.registry.forms}
@@ -239,7 +240,7 @@ class CSE:
 
     def remaining(self, request: Request) -> float:
         """Give the seconds until a request or its result expires: the request timeout of the CSE when it does not say, never more than the longest."""
-        ends = [self._moment(value, name) for name, value in (("rqet", request.rqet), ("rset", request.rset)) if value is not None]
+        ends = [parameters.moment(value, name, self.now()) for name, value in (("rqet", request.rqet), ("rset", request.rset)) if value is not None]
         if not ends:
             return self.settings.request_timeout
         return max(0.0, min(min(ends) - self.now(), self.settings.longest_request))
@@ -252,12 +253,17 @@ class CSE:
         wanted = f"{self.settings.cse_id} {self.settings.cse_name}"
         if owner is not None and owner != wanted:
             raise StoreRefused(f"the store belongs to the CSE {owner}, not to {wanted}")
+        request = Request(Operation.CREATE, self.settings.cse_name, self.settings.cse_id, peer=_INTERNAL)
+        policies = {"acpi": list(self.settings.base_policies) or None}
         if owner is None:
-            with self.write(Request(Operation.CREATE, self.settings.cse_name, self.settings.cse_id, peer=_INTERNAL)) as change:
+            with self.write(request) as change:
                 change.transaction.remember("cse-id", wanted)
                 names = {"ty": 5, "ri": self.base, "rn": self.settings.cse_name, "pi": "", "ct": change.time, "lt": change.time}
-                attributes = {**names, "cst": self.settings.cse_type, "csi": self.settings.cse_id}
+                attributes = {**names, "cst": self.settings.cse_type, "csi": self.settings.cse_id, **({} if policies["acpi"] is None else policies)}
                 change.transaction.insert(Record(5, self.base, "", self.settings.cse_name, self.settings.cse_name, attributes, self.settings.cse_id))
+        elif (base := self.reader.get(self.base)) is not None and base.attributes.get("acpi") != policies["acpi"]:
+            with self.write(request) as change:
+                change.replace(base.with_attributes({**policies, "lt": change.time}))
         commit(self._store)
         self._types_due = 0.0
         self._visits = dict.fromkeys(notify.holding(self.reader), 0.0)
@@ -268,15 +274,23 @@ class CSE:
         try:
             return (yield from self._dispatch(request, accepted))
         except CSEError as error:
+            if isinstance(error, OriginatorHasNoPrivilege | OriginatorNotAuthenticated):
+                self._refused(request, self._path(request.to))
             return Response(rsc=error.code, rqi=request.rqi, rvi=request.rvi or self.settings.release, pc={"m2m:dbg": str(error)})
 
+    def _path(self, to: str) -> str:
+        """Give the structured path of what an address means here, the address itself when it means nothing."""
+        address = self.parse(to)
+        found = self._locate((address.stem,) if not address.local and address.stem else address.segments)
+        return to if found is None else "/".join((found.record.path, *([found.virtual] if found.virtual else ()), *found.rest))
+
     def _dispatch(self, request: Request, accepted: bool) -> Steps:
-        self._check(request)
+        parameters.check(request, self.settings, self._authenticated)
         base = self.reader.get(self.base)
         if base is not None and base.state and not accepted:
             reachability.admit(self, self.reader, request, base)
         if request.rqet is not None or request.rset is not None or request.oet is not None or request.rp is not None:
-            request = self._timed(request)
+            request = parameters.timed(request, self.now())
         if request.rt is not None or request.oet is not None:
             mode = deferred.mode_of(self, request)
             later = request.oet is not None and seconds_of(str(request.oet)) > self.now()
@@ -420,77 +434,3 @@ class CSE:
         with self._store.transaction() as transaction:
             transaction.drop([notice.id for notice, _ in outcomes])
             notify.count_deliveries(transaction, outcomes)
-
-    # --- step 1 of the checks (TS-0004 7.3.2.2, procedures 1.1) ----------------------------------------------------------------------------------------------
-
-    def _check(self, request: Request) -> None:
-        """Check the parameters of a request before anything else is looked at."""
-        if not request.rqi:
-            raise BadRequest("the request identifier (rqi) is missing")
-        if not request.to:
-            raise BadRequest("the target (to) is missing")
-        creating = request.op == Operation.CREATE
-        if request.fr is None or request.fr == "":
-            if not (creating and request.ty == ResourceTypeID.AE):
-                raise BadRequest("the originator (fr) is missing; only the registration of an AE may leave it out")
-        elif not _is_identifier(request.fr):
-            raise BadRequest(f"the originator (fr) {request.fr[:80]!r} is no identifier")
-        if self._authenticated or request.peer.identity is not None:
-            self._check_identity(request)
-        if request.rvi not in self.settings.supported_releases:
-            said = f"release version {request.rvi!r} is" if request.rvi else "a request without release version indicator (rvi) is of release 1, which is"
-            raise ReleaseVersionNotSupported(f"{said} not supported; supported are {', '.join(self.settings.supported_releases)}")
-        if creating != (request.ty is not None):
-            raise BadRequest("a CREATE needs the resource type (ty)" if creating else "the resource type (ty) may only be given in a CREATE")
-        if request.rcn is not None and request.rcn not in results.ALLOWED[request.op]:
-            raise BadRequest(f"rcn {request.rcn} is not allowed for {request.op.name}")
-        if request.fc is not None:
-            self._check_filter(request)
-        if request.drt is not None and (request.drt not in (1, 2) or request.op != Operation.RETRIEVE):
-            raise BadRequest(f"drt {request.drt} is not allowed here: 1 or 2, in a RETRIEVE")
-        if "#" in request.to and request.op != Operation.RETRIEVE:
-            raise BadRequest(f"to {request.to!r} names an attribute, which only a RETRIEVE may")
-
-    def _check_identity(self, request: Request) -> None:
-        """Hold the originator against what the transport has authenticated (TS-0003 8.2)."""
-        who, settings = request.fr or "", self.settings
-        identity = request.peer.identity
-        if identity is not None and not same_entity(identity, who, settings.cse_id, settings.sp_id):
-            raise OriginatorNotAuthenticated(f"{identity} is authenticated, not {who or 'nobody'}")
-        if identity is None and not request.peer.internal and sp_relative(who, settings.cse_id, settings.sp_id) in self._authenticated:
-            raise OriginatorNotAuthenticated(f"{who} must be authenticated")
-
-    def _check_filter(self, request: Request) -> None:
-        if request.op in (Operation.CREATE, Operation.NOTIFY):
-            raise BadRequest(f"filter criteria (fc) are not allowed in a {request.op.name}")
-        try:
-            FILTER_CRITERIA.check(criteria.listed(request.fc or {}))
-        except ValueError as error:
-            raise BadRequest(f"the filter criteria (fc) are not valid: {error}") from error
-        if request.op != Operation.RETRIEVE and request.fc is not None and request.fc.get("fu", 2) != FilterUsage.CONDITIONAL_OPERATION:
-            raise BadRequest(f"filterUsage {request.fc['fu']} is not allowed in a {request.op.name}")
-
-    def _moment(self, value: str | int, name: str) -> float:
-        """Give an absRelTimestamp as seconds since the epoch; a relative one counts from now. Raises BadRequest."""
-        try:
-            return self.now() + value / 1000 if isinstance(value, int) else seconds_of(value)
-        except ValueError as error:
-            raise BadRequest(f"{name} {value!r} is no timestamp: {error}") from error
-
-    def _timed(self, request: Request) -> Request:
-        """Check the times of a request and give it with absolute ones: relative ones count from now (TS-0004 6.3.3). Raises RequestTimeout, BadRequest."""
-        moments = {name: self._moment(value, name) for name in ("rqet", "rset", "oet") if (value := getattr(request, name)) is not None}
-        now = self.now()
-        if moments.get("rqet", now + 1) <= now:
-            raise RequestTimeout(f"the request expired at {request.rqet}")
-        if moments.get("rset", now) < now:
-            raise RequestTimeout(f"the result expired at {request.rset}")
-        if "rset" in moments and moments["rset"] < moments.get("rqet", now):
-            raise BadRequest(f"the result expires (rset {request.rset}) before the request does (rqet {request.rqet})")
-        if request.rp is not None:
-            self._moment(request.rp, "rp")
-        return replace(request, **{name: timestamp(moment) for name, moment in moments.items()})
-
-
-def _is_identifier(text: str) -> bool:
-    return len(text) <= 255 and text.isprintable() and " " not in text

@@ -12,10 +12,14 @@ from bindings.http.server import serve as serve_http
 from bindings.ports import Handler, Listener
 from cse.codes import Operation
 from cse.codes import ResponseStatusCode as RSC
+from cse.errors import CSEError
 from cse.primitives import Request, Response
 
 REMEMBERED = 10_000
 """How many request identifiers are kept to recognise repetitions."""
+
+Receiver = Callable[[Notification], None]
+"""What takes a notification before it is answered."""
 
 WAITING = 1_000
 """How many notifications wait for a reader before senders have to wait too."""
@@ -26,10 +30,14 @@ class Inbox:
 
     It answers verification requests, and takes a repeated notification (same originator and request identifier) once. When ``WAITING`` notifications were not
     read yet, further ones are answered only as they are taken out. Iteration ends when the inbox is closed and empty.
+
+    With ``receive`` each notification goes to that function before it is answered, and none waits in the inbox: what it has written down by then is
+    acknowledged. A CSEError that it raises is the answer; after TargetNotReachable the CSE tries again.
     """
 
-    def __init__(self, scheme: str, listen: Callable[[Handler], Awaitable[Listener]]) -> None:
+    def __init__(self, scheme: str, listen: Callable[[Handler], Awaitable[Listener]], receive: Receiver | None = None) -> None:
         self._scheme = scheme
+        self._receive = receive
         self._listen = listen
         self._listener: Listener | None = None
         self._queue: asyncio.Queue[Notification | None] = asyncio.Queue()
@@ -37,14 +45,14 @@ class Inbox:
         self._seen: OrderedDict[tuple[str, str], None] = OrderedDict()
 
     @classmethod
-    def http(cls, host: str = "127.0.0.1", port: int = 0) -> Self:
+    def http(cls, host: str = "127.0.0.1", port: int = 0, *, receive: Receiver | None = None) -> Self:
         """Listen for notifications over HTTP; port 0 takes a free one."""
-        return cls("http", lambda handler: serve_http(handler, host, port))
+        return cls("http", lambda handler: serve_http(handler, host, port), receive)
 
     @classmethod
-    def coap(cls, host: str = "127.0.0.1", port: int = 0) -> Self:
+    def coap(cls, host: str = "127.0.0.1", port: int = 0, *, receive: Receiver | None = None) -> Self:
         """Listen for notifications over CoAP; port 0 takes a free one."""
-        return cls("coap", lambda handler: serve_coap(handler, host, port))
+        return cls("coap", lambda handler: serve_coap(handler, host, port), receive)
 
     @property
     def url(self) -> str:
@@ -93,10 +101,16 @@ class Inbox:
         except ValueError as wrong:
             return Response(RSC.BAD_REQUEST, request.rqi, {"m2m:dbg": f"not a notification: {wrong}"})
         if (origin, identifier) not in self._seen:
+            if self._receive is not None:
+                try:
+                    for one in arrived:
+                        self._receive(one)
+                except CSEError as refused:
+                    return Response(refused.code, request.rqi, {"m2m:dbg": str(refused)})
             self._seen[origin, identifier] = None
             if len(self._seen) > REMEMBERED:
                 self._seen.popitem(last=False)
-            for one in arrived:
+            for one in arrived if self._receive is None else ():
                 self._queue.put_nowait(one)
                 await self._room.acquire()
         return Response(RSC.OK, request.rqi)

@@ -70,6 +70,7 @@ class Notification:
 
     subscription: its address as the CSE wrote it. event: None when it is not about an event. resource: what the event is about, None when not sent.
     deleted: True for the last word of a subscription that is gone. identifier: request identifier, the same in a repetition.
+    by: AE-ID of who made the request, told where a subscription monitors operations (``enc.om``), else empty.
     """
 
     subscription: str
@@ -79,6 +80,7 @@ class Notification:
     originator: str
     identifier: str
     path: str
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,4 +131,6 @@ def _notification(sgn: Any, originator: str, identifier: str, path: str) -> Noti
         given = attributes if isinstance(attributes, Mapping) else {root: attributes}
         about = Resource(str(given.get("ri", attributes if root == "m2m:uri" else "")), root, given)
     kind = NotificationEventType(event["net"]) if "net" in event else None
-    return Notification(subscription, kind, about, bool(sgn.get("sud")), originator, identifier, path)
+    monitored = event.get("om")
+    by = str(monitored.get("or", "")).rpartition("/")[2] if isinstance(monitored, Mapping) else ""
+    return Notification(subscription, kind, about, bool(sgn.get("sud")), originator, identifier, path, by)

@@ -6,7 +6,7 @@ import re
 import signal
 import sys
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -31,8 +31,12 @@ class Running:
 
 
 @asynccontextmanager
-async def running_cse(store: str, http: str = "127.0.0.1:0", coap: str = "127.0.0.1:0", *more: str) -> AsyncIterator[Running]:
+async def running_cse(
+    store: str, http: str = "127.0.0.1:0", coap: str = "127.0.0.1:0", *more: str, heard: Callable[[str], object] = len
+) -> AsyncIterator[Running]:
     """Run ``serve`` in a subprocess until the block ends; addresses are HOST:PORT, port 0 takes a free one; ``more`` are further flags.
+
+    ``heard`` is given every line that the CSE writes once it listens.
 
     Raises StartFailed when it does not come up. The subprocess is in a session of its own, so that Ctrl-C reaches it only through this function.
     """
@@ -46,7 +50,7 @@ async def running_cse(store: str, http: str = "127.0.0.1:0", coap: str = "127.0.
     reading: asyncio.Task[None] | None = None
     try:
         urls = await _addresses(process.stdout, words, ended)
-        reading = asyncio.create_task(_drain(process.stdout, words))
+        reading = asyncio.create_task(_drain(process.stdout, words, heard))
         yield Running(urls["http"], urls["coap"], ended)
     finally:
         await _stop(process, ended)
@@ -72,9 +76,10 @@ async def _addresses(output: asyncio.StreamReader, words: deque[str], ended: asy
     return found
 
 
-async def _drain(output: asyncio.StreamReader, words: deque[str]) -> None:
+async def _drain(output: asyncio.StreamReader, words: deque[str], heard: Callable[[str], object]) -> None:
     async for line in output:
         words.append(line.decode(errors="replace"))
+        heard(words[-1])
 
 
 async def _stop(process: asyncio.subprocess.Process, ended: asyncio.Task[int]) -> None:

@@ -1,0 +1,200 @@
+"""Who may do what: the access control matrix as data, and the policies that say it to the CSE (docs/metering/actors.json)."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from apps.client import AccessControlOperation as May
+from apps.client import ResourceTypeID as Ty
+from apps.client import allow
+from apps.metering.vocabulary import CLASSES, HEAD_END, ORGANISATIONS, ae_id
+
+COLUMNS = ("asset", "bill", "dno", "eff", "esp", "rdr", "consumer")
+
+READ = May.RETRIEVE | May.DISCOVERY
+ALL = May(63)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the matrix. cells: in the order of COLUMNS; R read and subscribe, C create, W write, g only if granted, ? off by default, - nothing.
+
+    classes: the command classes whose ``in`` C is about, and whose ``out`` R is about. places: the other containers of the row below the meter's AE.
+    """
+
+    label: str
+    cells: tuple[str, str, str, str, str, str, str]
+    classes: tuple[str, ...] = ()
+    places: tuple[str, ...] = ()
+
+
+READINGS = ("readings/registers", "readings/profile", "readings/export", "readings/net")
+
+#       label                                            asset     bill     dno    eff      esp      rdr    consumer
+MATRIX = (
+    Row("readings/* (incl. export, net)",              ("g R",    "g R",   "R",   "g R",   "g R",   "g R",  "R"), (), READINGS),
+    Row("live",                                        ("-",      "-",     "-",   "-",     "-",     "-",    "R"), (), ("live",)),
+    Row("cmd/read",                                    ("g C R",  "g C R", "C R", "g C R", "g C R", "C R",  "-"), ("read",)),
+    Row("cmd/config, config/*",                        ("C R",    "-",     "-",   "-",     "-",     "-",    "-"), ("config",), ("config",)),
+    Row("cmd/maint, node/*",                           ("C R W",  "-",     "-",   "-",     "-",     "-",    "-"), ("maint",), ("node",)),
+    Row("cmd/payment, payment/*",                      ("C R",    "C R",   "-",   "-",     "-",     "-",    "R"), ("payment",), ("payment",)),
+    Row("cmd/credit",                                  ("-",      "C R",   "-",   "-",     "-",     "-",    "C R"), ("credit",)),
+    Row("cmd/pq, pq/*",                                ("C R",    "-",     "C R", "-",     "-",     "-",    "R"), ("pq",), ("pq",)),
+    Row("cmd/outage",                                  ("-",      "-",     "C R", "-",     "-",     "-",    "-"), ("outage",)),
+    Row("outage/*",                                    ("-",      "R",     "R",   "-",     "-",     "-",    "R"), (), ("outage",)),
+    Row("cmd/dr",                                      ("-",      "C? R",  "C R", "C R",   "C? R",  "-",    "-"), ("dr",)),
+    Row("cmd/gen, generation/*",                       ("-",      "R C?",  "C R", "R C?",  "-",     "-",    "R"), ("gen",), ("generation",)),
+    Row("cmd/log, events/security, events/malfunction", ("C R",   "?",     "-",   "-",     "-",     "-",    "-"),
+        ("log",), ("events/security", "events/malfunction", "events/state")),
+    Row("cmd/tariff, tariff/*",                        ("-",      "C R",   "-",   "-",     "-",     "-",    "R"), ("tariff",), ("tariff",)),
+    Row("cmd/supply",                                  ("C R",    "C R",   "-",   "-",     "-",     "-",    "-"), ("supply",)),
+    Row("supply/state",                                ("R",      "R",     "-",   "-",     "-",     "-",    "R"), (), ("supply",)),
+    Row("cmd/device",                                  ("C R",    "C R",   "?",   "-",     "?",     "-",    "-"), ("device",)),
+    Row("cmd/efficiency",                              ("-",      "-",     "-",   "C R",   "-",     "-",    "-"), ("efficiency",)),
+    Row("cmd/message",                                 ("-",      "C R",   "-",   "C R",   "C R",   "-",    "-"), ("message",)),
+    Row("events/error (others get copies in own alerts)", ("R",   "-",     "-",   "-",     "-",     "-",    "-"), (), ("events/error",)),
+    Row("attest",                                      ("C R",    "-",     "-",   "-",     "-",     "-",    "-"), (), ("attest",)),
+)  # fmt: skip
+"""The matrix for what is below a meter's AE. The device's own rows (``ihd screen`` and so on) are in ``display_rules``, those of alerts and acks in
+``organisation_rules``. cmd/device W of the consumer is about the own devices: ``device_rules``."""
+
+PLACES = tuple(place for row in MATRIX for place in row.places)
+"""The containers, and ``node``, that have a policy of their own beside the command classes."""
+
+_SYSTEM: Mapping[str, Mapping[str, May]] = {
+    "readings/registers": {"sm-watch": READ, "sm-collect": READ, "sm-settle": READ},
+    "readings/profile": {"sm-watch": READ, "sm-collect": READ, "sm-settle": READ},
+    "readings/export": {"sm-watch": READ, "sm-collect": READ, "sm-settle": READ},
+    "readings/net": {"sm-watch": READ, "sm-collect": READ, "sm-settle": READ},
+    "config": {"sm-watch": READ},
+    "events/error": {"sm-watch": READ, "sm-test": READ},
+    "events/security": {"sm-watch": READ},
+    "events/malfunction": {"sm-watch": READ},
+    "events/state": {"sm-watch": READ},
+}
+"""What the parts of the head-end may read; they are the metering system itself, and in no column."""
+
+
+_NOTICED = ("events/error", "events/security")
+"""Where the watcher records what only the head-end can notice: an answer not acknowledged, an access refused by the CSE."""
+
+
+@dataclass(frozen=True, slots=True)
+class Premise:
+    """Who belongs to a meter. grants: what the matrix leaves to be granted, by actor: containers of readings, and ``read`` for commands to read.
+
+    recipients: AE-IDs in the column RDR.
+    """
+
+    name: str = "P1"
+    recipients: tuple[str, ...] = ("Crdr-1",)
+    grants: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+GRANTS: Mapping[str, frozenset[str]] = {
+    "asset": frozenset({"readings/registers"}),
+    "bill": frozenset({"readings/export", "readings/net"}),
+    "eff": frozenset({"readings/export", "readings/net", "readings/profile"}),
+    "rdr": frozenset(READINGS),
+}
+"""What is granted in the held world (sections 11 and 12); asset reads registers for the start-up reading (use case 2)."""
+
+
+def _ids(column: str, premise: Premise) -> tuple[str, ...]:
+    if column == "rdr":
+        return premise.recipients
+    return (ae_id(f"consumer-{premise.name}"),) if column == "consumer" else (ae_id(column),)
+
+
+def _has(cell: str, letter: str, granted: bool) -> bool:
+    """Tell whether a cell gives a letter: ``C?`` and ``?`` do not, what begins with g does when it is granted."""
+    parts = cell.split()
+    return letter in parts and ("g" not in parts or granted)
+
+
+def entitled(row: Row, column: str, letter: str, place: str, premise: Premise) -> bool:
+    """Tell whether an actor has the right of a letter (R, C, W) on a place of a row, or on a class of it."""
+    return _has(row.cells[COLUMNS.index(column)], letter, place in premise.grants.get(column, frozenset()))
+
+
+def _holders(row: Row, letter: str, place: str, premise: Premise) -> list[str]:
+    return [aei for column in COLUMNS if entitled(row, column, letter, place, premise) for aei in _ids(column, premise)]
+
+
+def reading(originators: Iterable[str]) -> list[Mapping[str, Any]]:
+    """Give the rules that let originators read and subscribe."""
+    found = list(originators)
+    return [allow(found, READ), allow(found, May.CREATE, children=[Ty.SUBSCRIPTION])] if found else []
+
+
+def _system(place: str) -> list[str]:
+    return [ae_id(name) for name in _SYSTEM.get(place, {})]
+
+
+def meter_policies(meter: str, premise: Premise) -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
+    """Give name and rules of every policy of a meter: one for each container with a subject of its own, two for each command class."""
+    own = allow([ae_id(f"mtr-{meter}")], ALL)
+    everybody = sorted({aei for column in COLUMNS for aei in _ids(column, premise)} | {ae_id(name) for name in HEAD_END})
+    yield policy(meter, "ae"), [own, allow(everybody, READ)]
+    for row in MATRIX:
+        for place in row.places:
+            rules = [own, *reading([*_holders(row, "R", place, premise), *_system(place)])]
+            rules += [allow(found, May.CREATE, children=[Ty.CONTENT_INSTANCE]) for found in [_holders(row, "C", place, premise)] if found and place == "attest"]
+            rules += [allow(found, READ | May.UPDATE) for found in [_holders(row, "W", place, premise)] if found]
+            rules += [allow([ae_id("sm-watch")], May.CREATE, children=[Ty.CONTENT_INSTANCE])] if place in _NOTICED else []
+            yield policy(meter, place), [*rules, *_display_reads(place, premise)]
+        for kind in row.classes:
+            issuers = [*_holders(row, "C", kind, premise), *([ae_id("sm-collect")] if kind == "read" else [])]
+            told = [*_holders(row, "R", kind, premise), ae_id("sm-watch"), *([ae_id("sm-collect")] if kind == "read" else [])]
+            yield policy(meter, f"cmd/{kind}/in"), [own, allow(issuers, May.CREATE, children=[Ty.CONTENT_INSTANCE]), *reading([ae_id("sm-watch")])]
+            yield policy(meter, f"cmd/{kind}/out"), [own, *reading(told)]
+
+
+_SHOWN = frozenset({"live", "payment", "tariff", "outage", "supply"})
+"""What the display shows of itself."""
+
+
+def _display_reads(place: str, premise: Premise) -> list[Mapping[str, Any]]:
+    return reading([ae_id(f"ihd-{premise.name}")]) if place in _SHOWN else []
+
+
+def policy(meter: str, place: str) -> str:
+    """Give the resource name of the policy of a place below a meter's AE."""
+    return f"acp-mtr-{meter}-{place.replace('/', '-')}"
+
+
+def display_policies(premise: str, meters: Sequence[str]) -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
+    """Give the policies of a premise's display: ``in`` for what meters write, ``shown`` for what it shows, ``actions`` for what the consumer does."""
+    own, mine = allow([ae_id(f"ihd-{premise}")], ALL), [ae_id(f"mtr-{meter}") for meter in meters]
+    consumer = [ae_id(f"consumer-{premise}")]
+    yield f"acp-ihd-{premise}-in", [own, allow(mine, May.CREATE, children=[Ty.CONTENT_INSTANCE])]
+    yield f"acp-ihd-{premise}-shown", [own, *reading([*consumer, *mine, ae_id("sm-test")])]
+    yield f"acp-ihd-{premise}-actions", [own, allow(consumer, May.CREATE, children=[Ty.CONTENT_INSTANCE]), *reading(mine)]
+
+
+def device_policies(premise: str, meters: Sequence[str], device: str) -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
+    """Give the policy of a device at the premise: its consumer and its meters may read and set it (F5)."""
+    others = [ae_id(f"consumer-{premise}"), *(ae_id(f"mtr-{meter}") for meter in meters)]
+    yield f"acp-{device}", [allow([ae_id(device)], ALL), allow(others, READ | May.UPDATE), allow(others, May.CREATE, children=[Ty.SUBSCRIPTION])]
+
+
+def organisation_policies(name: str) -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
+    """Give the policies of an organisation: its alerts come from meters and the watcher, its acks are its own and read by the watcher."""
+    own = allow([ae_id(name)], ALL)
+    yield f"acp-{name}-alerts", [own, allow(["Cmtr-*", ae_id("sm-watch")], May.CREATE, children=[Ty.CONTENT_INSTANCE])]
+    yield f"acp-{name}-acks", [own, *reading([ae_id("sm-watch")])]
+
+
+def base_rules() -> Sequence[Mapping[str, Any]]:
+    """Give the rules of the CSEBase: those of the system may look at it, asset may subscribe to new entities (section 12)."""
+    known = [ae_id(name) for name in (*ORGANISATIONS, *HEAD_END, "sm-test")]
+    patterns = [ae_id(f"{kind}-*") for kind in ("mtr", "ihd", "dev", "gen", "consumer", "rdr")]
+    return [allow([*known, *patterns], READ), allow([ae_id("asset"), ae_id("sm-watch")], May.CREATE, children=[Ty.SUBSCRIPTION])]
+
+
+def group_rules() -> Sequence[Mapping[str, Any]]:
+    """Give the rules of a group of meters: every organisation may use it, the members decide what it may do there."""
+    return [allow([ae_id(name) for name in (*ORGANISATIONS, *HEAD_END)], READ | May.CREATE)]
+
+
+assert {kind for row in MATRIX for kind in row.classes} == set(CLASSES)

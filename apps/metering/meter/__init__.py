@@ -1,0 +1,1 @@
+"""A meter with its premise logic: it validates, asks the consumer, applies, records and tells."""

@@ -1,0 +1,54 @@
+"""What a meter does when it senses something else of its surroundings or of itself."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from apps.metering.meter.body import Body
+from apps.metering.meter.physics import MICRO
+
+BATTERY_LOW, MEMORY_HIGH, CLOCK_OFF = 20.0, 90.0, 60.0
+"""Percent and seconds beyond which something is a malfunction."""
+
+
+def sense(meter: Body, values: Mapping[str, Any]) -> None:
+    """Let a meter sense new values; what is wrong with them is recorded once, when it begins."""
+    before, plant = meter.plant.sensed, meter.plant
+    plant.advance(meter.now())
+    registers = values.get("registers")
+    if isinstance(registers, Mapping):
+        plant.registers |= {name: round(float(value) * MICRO) for name, value in registers.items() if name in plant.registers}
+    plant.sense(**{name: value for name, value in values.items() if name != "registers"})
+    after = plant.sensed
+    asset = ("Casset",)
+    if after.tamper and not before.tamper:
+        meter.events.record("tamper", "the meter senses that it was opened or moved", severity="critical", told=asset)
+    if after.battery < BATTERY_LOW <= before.battery:
+        meter.events.record("battery", f"the battery is at {after.battery:g} percent", severity="warning")
+    if after.memory > MEMORY_HIGH >= before.memory:
+        meter.events.record("memory", f"{after.memory:g} percent of the memory are used", severity="warning")
+    if abs(after.clockOffset) > CLOCK_OFF >= abs(before.clockOffset):
+        meter.events.record("clock", f"the clock is {after.clockOffset:g} seconds off", severity="warning")
+    if after.battery != before.battery:
+        meter.outbox.update(meter.node("battery"), "m2m:bat", {"btl": round(after.battery), "bts": 5 if after.battery < BATTERY_LOW else 1})
+    if after.memory != before.memory:
+        meter.outbox.update(meter.node("memory"), "m2m:mem", {"mma": round(1_048_576 * (1 - after.memory / 100))})
+    plant.keep()
+
+
+def supply(meter: Body, there: bool) -> None:
+    """Let the network fail or come back; the meter remembers both times, and tells when it can."""
+    if there == meter.plant.sensed.supply:
+        return
+    meter.plant.advance(meter.now())
+    meter.plant.sense(supply=there, voltage=230.0 if there else 0.0)
+    if not there:
+        meter.kept.put("outage", "open", {"outageId": f"{meter.identity.name}-O{meter.kept.number('outage')}", "start": meter.ts()})
+    elif (found := meter.kept.get("outage", "open")) is not None:
+        phases = ["L1"] if meter.identity.electric else []
+        outage = {**found, "end": meter.ts(), "planned": False, "phases": phases}
+        meter.kept.put("outages", found["outageId"], outage)
+        meter.kept.drop("outage", "open")
+        meter.outbox.put(meter.place("outage/log"), outage)
+        meter.events.record("restored", f"the supply is back after outage {found['outageId']}", severity="info")
+    meter.plant.keep()
+    meter.readings.show()

@@ -1,0 +1,133 @@
+"""A meter without its sockets: what arrives goes in, what time it is goes in, what it writes waits in its outbox."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from apps.client import Notification
+from apps.metering import tree
+from apps.metering.device import Setup
+from apps.metering.meter import handlers
+from apps.metering.meter.body import Body
+from apps.metering.meter.commands import Commands
+from apps.metering.meter.readings import NoReading
+
+
+class Meter:
+    """One meter (apps.metering.device.Core). ``start`` is called once it is powered and its tree is there; ``receive`` and ``due`` as things happen."""
+
+    def __init__(self, body: Body) -> None:
+        self.body = body
+        self.name = body.identity.ae
+        self.outbox = body.outbox
+        self.commands = Commands(body, handlers.ALL)
+        body.occasion = self._occasion
+        self._jobs = {**handlers.JOBS, "point": self._point, "report": self._report}
+
+    async def set_up(self, setup: Setup) -> None:
+        """Register, and ensure tree and subscriptions."""
+        await tree.grow(setup.client, self.body.identity, [setup.url])
+        await tree.listen(setup.client, self.body.identity, setup.url)
+
+    async def work(self, setup: Setup) -> None:
+        """Need nothing more."""
+
+    def start(self) -> None:
+        """Begin to measure: facts of the start go out, timetables begin anew."""
+        body = self.body
+        with body.kept.turn():
+            now = body.now()
+            body.plant.advance(now)
+            first = not body.kept.get("meter", "installed", False)
+            self._startup(first)
+            if first:
+                body.kept.put("meter", "installed", True)
+                handlers.install(body)
+                body.events.record("installed", f"{body.identity.kind} meter {body.identity.name} is installed", severity="info")
+            body.jobs.set("point", body.readings.next(now))
+            body.jobs.set("report", body.readings.next_report(now))
+            body.plant.keep()
+            body.tell()
+
+    def _startup(self, first: bool) -> None:
+        body, identity = self.body, self.body.identity
+        plate = {"serial": identity.name, "model": identity.model, "hardware": identity.hardware, "firmware": identity.firmware, "first": first}
+        body.events.record("startup", f"{identity.kind} meter {identity.name} has started", severity="info", extra=plate)
+        self._read("startup")
+
+    def receive(self, rest: str, notification: Notification) -> None:
+        """Take what the CSE tells: a command (``cmd/<class>``), the consumer's ``actions``, the ``screen``, what a device or the head-end did."""
+        body, about = self.body, notification.resource
+        if about is None:
+            return
+        with body.kept.turn():
+            if rest.startswith("cmd/"):
+                creator = str(about.get("cr") or notification.by)
+                self.commands.arrive(rest.removeprefix("cmd/"), about.get("con"), creator.rpartition("/")[2], about.ri)
+            else:
+                self._heard(rest, _content(about))
+            body.tell()
+
+    def _heard(self, rest: str, content: Mapping[str, Any]) -> None:
+        match rest:
+            case "actions":
+                if isinstance(content.get("msgId"), str) and isinstance(content.get("action"), str):
+                    self.commands.acted(content["msgId"], content["action"], str(content.get("ts") or self.body.ts()))
+            case "screen":
+                items = content.get("items")
+                self.commands.shown([str(item.get("msgId")) for item in items if isinstance(item, Mapping)] if isinstance(items, list) else [])
+            case _ if rest.startswith("device/"):
+                self.body.happened(rest)
+            case _ if rest.startswith("events/"):
+                self._noticed(content)
+
+    def _noticed(self, event: Mapping[str, Any]) -> None:
+        """Remember an event that the head-end has recorded about this meter: a refused access, an answer that nobody has acknowledged."""
+        if self.body.events.adopt(event) and self.commands.banner(str(event.get("cmdId", ""))):
+            self.body.notices.banner(str(event.get("type")), str(event.get("detail", "")))
+
+    def due(self, now: float) -> float | None:
+        """Do what is due, and give the time when this is to be called again."""
+        body = self.body
+        if body.faults.active("silence"):
+            return body.faults.ends()
+        with body.kept.turn():
+            for name, value in body.jobs.take(now):
+                self._jobs[name.partition(":")[0]](body, {"name": name, "now": now, **value})
+            following = self.commands.due(now)
+            body.tell()
+        moments = [moment for moment in (following, body.jobs.following(), body.faults.ends()) if moment is not None]
+        return min(moments, default=None)
+
+    # --- readings --------------------------------------------------------------------------------------------------------------------------------------------
+
+    def _point(self, body: Body, job: Mapping[str, Any]) -> None:
+        moment = float(job.get("moment", job["now"]))
+        grid = body.readings.next(moment - body.identity.interval)
+        body.readings.point(grid)
+        body.jobs.set("point", body.readings.next(grid))
+
+    def _report(self, body: Body, job: Mapping[str, Any]) -> None:
+        self._read("scheduled")
+        body.jobs.set("report", body.readings.next_report(float(job["now"])))
+
+    def _read(self, reason: str) -> None:
+        """Take a reading that nobody has asked for; who gets the reports learns when it cannot be had."""
+        try:
+            self.body.readings.take(reason)
+        except NoReading as failed:
+            self.body.events.record(failed.code, failed.text, told=self.body.settings.recipients)
+
+    def _occasion(self, name: str) -> None:
+        """Let go on who waits for an occasion; a reading that nobody waits for and that could not go out is an error."""
+        found, _, tag = name.partition(":")
+        if not self.commands.occasion(name) and found in ("held", "late") and tag.startswith("reading:"):
+            identifier = tag.removeprefix("reading:")
+            self.body.events.record("readingNotSent", f"reading {identifier} could not be sent when it was due", told=self.body.settings.recipients)
+
+
+def _content(resource: Any) -> Mapping[str, Any]:
+    try:
+        content = resource.content
+    except ValueError:
+        return {}
+    return content if isinstance(content, Mapping) else {}

@@ -1,0 +1,30 @@
+"""What each type of command means: one file a class, one function a type (see apps.metering.meter.handler)."""
+
+from collections.abc import Mapping
+
+from apps.metering.meter.body import Body
+from apps.metering.meter.handler import Handler, Job
+from apps.metering.meter.handlers import config, credit, log, message, outage, payment, read, supply
+
+_CLASSES = {
+    "read": read.HANDLERS,
+    "config": config.HANDLERS,
+    "payment": payment.HANDLERS,
+    "credit": credit.HANDLERS,
+    "outage": outage.HANDLERS,
+    "log": log.HANDLERS,
+    "supply": supply.HANDLERS,
+    "message": message.HANDLERS,
+}
+
+ALL: Mapping[tuple[str, str], Handler] = {(kind, name): handler for kind, handlers in _CLASSES.items() for name, handler in handlers.items()}
+"""Every handler by class and type; what is not here is ``rejected`` as ``requestUnsupported``."""
+
+JOBS: Mapping[str, Job] = {**payment.JOBS}
+"""What is done at times that handlers set, by the first part of the name."""
+
+
+def install(body: Body) -> None:
+    """Write the first states of a meter that is switched on for the first time."""
+    supply.install(body)
+    payment.install(body)

@@ -1,0 +1,104 @@
+"""Control of the simulation (section 10): switches devices, cuts links, changes what is sensed, puts faults on; only where the world was started for it."""
+
+import logging
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from math import isfinite
+from typing import Any
+
+from apps.client import Notification
+from apps.metering.device import Device
+from apps.metering.display import Display
+from apps.metering.entity import Entity, container, content
+from apps.metering.memory import Kept
+from apps.metering.meter import conditions
+from apps.metering.meter.core import Meter
+from apps.metering.meter.faults import NAMES
+
+log = logging.getLogger(__name__)
+
+WAN = frozenset({"wan", "WAN", "gateway", "gw-P1"})
+"""Targets that stand for the way of every device to the CSE."""
+
+SENSED = frozenset({"voltage", "frequency", "battery", "memory", "clockOffset", "tamper", "registers"})
+
+
+class Simulation(Entity):
+    """The test harness: what ``Csm-test`` writes into ``control`` happens to the devices of this process."""
+
+    app = "Nsm.test"
+
+    def __init__(
+        self, devices: Mapping[str, Device], kept: Kept, now: Callable[[], float], later: Callable[[Coroutine[Any, Any, None]], object], base: str = "cse-in"
+    ) -> None:
+        super().__init__("sm-test", kept, now, base)
+        self._devices, self._start = devices, later
+
+    @property
+    def own(self) -> Sequence[tuple[str, int, str, Mapping[str, Any], str]]:
+        """What to do, and the packages that may be ordered."""
+        return [container("control", "acp-sm-test"), container("packages", "acp-sm-test")]
+
+    @property
+    def watched(self) -> Sequence[tuple[str, str, Mapping[str, Any]]]:
+        """Its control."""
+        return [(self.place("control"), "control", {})]
+
+    def device(self, target: str) -> Device | None:
+        """Give the device of a target: a meter by its id, others by the names of their AEs."""
+        return self._devices.get(f"mtr-{target}") or self._devices.get(target)
+
+    def hear(self, rest: str, notification: Notification) -> None:
+        """Do what an entry says; what cannot be done is said in the log."""
+        entry = content(notification)
+        target, do = str(entry.get("target", "")), str(entry.get("do", ""))
+        devices = list(self._devices.values()) if target in WAN else [found for found in [self.device(target)] if found is not None]
+        if not devices:
+            log.warning("sm-test/control: there is no device %r for %r", target, do)
+        for device in devices:
+            self._do(device, do, entry)
+            device.poke()
+
+    def _do(self, device: Device, do: str, entry: Mapping[str, Any]) -> None:
+        params = entry.get("params") if isinstance(entry.get("params"), Mapping) else {}
+        match do, device.core:
+            case "powerOn", _:
+                device.power_on()
+            case "powerOff", _:
+                self._start(device.power_off())
+            case (("linkDown" | "linkUp"), _):
+                device.link(do == "linkUp")
+            case (("loseSupply" | "restoreSupply"), Meter() as meter):
+                conditions.supply(meter.body, do == "restoreSupply")
+            case "setPhysical", Meter() as meter:
+                conditions.sense(meter.body, {name: value for name, value in (params or {}).items() if _sensible(name, value)})
+            case "fault", (Meter() | Display()) as core:
+                self._fault(core, entry, params or {})
+            case _:
+                log.warning("sm-test/control: %r does nothing to %s", do, device.name)
+
+    def _fault(self, core: Meter | Display, entry: Mapping[str, Any], params: Mapping[str, Any]) -> None:
+        faults, name = (core.body if isinstance(core, Meter) else core).faults, str(params.get("name", ""))
+        if name not in NAMES:
+            log.warning("sm-test/control: there is no fault %r", name)
+        elif entry.get("active", True) is False:
+            faults.clear(name)
+        else:
+            count, duration = entry.get("count"), entry.get("durationS")
+            uses = count if isinstance(count, int) and count > 0 else None
+            seconds = float(duration) if isinstance(duration, int | float) and duration > 0 else None
+            faults.set(name, count=uses, duration=seconds, after=str(params.get("after", "")))
+
+
+def _sensible(name: str, value: Any) -> bool:
+    """Tell whether a value is one that can be sensed; others are said in the log."""
+    if name == "registers":
+        good = isinstance(value, Mapping) and all(_number(each) for each in value.values())
+    else:
+        good = name in SENSED and (isinstance(value, bool) if name == "tamper" else _number(value))
+    if not good:
+        log.warning("sm-test/control: %r cannot be set to %r", name, value)
+    return good
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)

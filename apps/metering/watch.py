@@ -1,0 +1,213 @@
+"""The overdue watcher of the head-end (section 7): who waits for a confirmation, an acknowledgement or a report that does not come is alerted."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from apps.client import Notification
+from apps.client import ResourceTypeID as Ty
+from apps.metering.device import Setup
+from apps.metering.entity import Entity, content
+from apps.metering.memory import Kept
+from apps.metering.meter.records import key_of
+from apps.metering.tree import CREATED_BY
+from apps.metering.vocabulary import CLASSES, CONCERNED, CONFIRMED, END, ORGANISATIONS, TIMERS, State, organisation
+from cse.codes import NotificationEventType as Net
+from cse.datatypes import seconds_of
+from cse.errors import CSEError
+
+_AGAIN = 0.5
+"""Seconds until a meter whose tree is not complete yet is looked at again."""
+
+
+class Watch(Entity):
+    """The watcher. It remembers what it waits for, so that its own restart loses nothing; what it missed meanwhile the CSE tells it then.
+
+    ``premises`` gives the meters of a premise, whom a refused access to its display or devices concerns too.
+    """
+
+    app = "Nsm.watch"
+
+    def __init__(self, kept: Kept, now: Callable[[], float], base: str = "cse-in", premises: Mapping[str, Sequence[str]] | None = None) -> None:
+        super().__init__("sm-watch", kept, now, base)
+        self._premises = premises or {}
+        self._waiting: dict[str, dict[str, Any]] = dict(kept.all("waiting"))
+        self._new = asyncio.Event()
+
+    @property
+    def watched(self) -> Sequence[tuple[str, str, Mapping[str, Any]]]:
+        """New meters, and what organisations acknowledge."""
+        base = [(self.base, "base", {"enc": {"net": [int(Net.CREATE_OF_DIRECT_CHILD_RESOURCE)], "chty": [int(Ty.AE)]}})]
+        return [*base, *((f"{self.base}/{name}/acks", f"acks/{name}", {}) for name in ORGANISATIONS)]
+
+    async def work(self, setup: Setup) -> None:
+        """Find the meters, and subscribe to each as soon as its tree is there."""
+        await super().work(setup)
+        adopted: set[str] = set()
+        while True:
+            self._new.clear()
+            found = await setup.client.discover(labels=["meter"], types=[Ty.AE], lvl=1)
+            pending = [name for address in found if (name := address.rpartition("/")[2].removeprefix("mtr-")) not in adopted]
+            for meter in pending:
+                try:
+                    await self._adopt(setup, meter)
+                except CSEError:
+                    continue
+                adopted.add(meter)
+            if adopted.issuperset(pending):
+                await self._new.wait()
+            await asyncio.sleep(_AGAIN)
+
+    async def _adopt(self, setup: Setup, meter: str) -> None:
+        client, top = setup.client, f"{self.base}/mtr-{meter}"
+        for kind in CLASSES:
+            # one target for both: a target is told in order, so that no status comes before its command
+            await client.subscribe(f"{top}/cmd/{kind}/in", f"{setup.url}/cmd/{meter}/{kind}", enc=CREATED_BY, name=f"sub-{self.name}", pn=2)
+            await client.subscribe(f"{top}/cmd/{kind}/out", f"{setup.url}/cmd/{meter}/{kind}", name=f"sub-{self.name}", pn=2)
+        await client.subscribe(f"{top}/readings/registers", f"{setup.url}/reading/{meter}", name=f"sub-{self.name}", pn=2)
+        missing = {"net": [int(Net.REPORT_ON_MISSING_DATA_POINTS)], "md": {"num": 1, "dur": "PT60S"}}
+        await client.subscribe(f"{top}/readings/profile", f"{setup.url}/missing/{meter}", enc=missing, name=f"sub-{self.name}", pn=2)
+        for name, attribute in (("timers", ""), ("reporting", "reports")):
+            update = [Net.UPDATE_OF_RESOURCE]
+            await client.subscribe(f"{top}/config/{name}", f"{setup.url}/{name}/{meter}", events=update, name=f"sub-{self.name}", pn=2)
+            found = await client.retrieve(f"{top}/config/{name}")
+            with self.kept.turn():
+                self.kept.put(name, meter, found[attribute] if attribute else {key: found.get(key) for key in TIMERS})
+
+    # --- what is heard ---------------------------------------------------------------------------------------------------------------------------------------
+
+    def hear(self, rest: str, notification: Notification) -> None:
+        """Take what happened to a meter or an organisation."""
+        what, _, about = rest.partition("/")
+        meter, _, kind = about.partition("/")
+        told = content(notification)
+        attributes = notification.resource.attributes if notification.resource is not None else {}
+        match what:
+            case "base":
+                self._new.set()
+            case "cmd" if notification.by:
+                self._commanded(meter, kind, told, notification)
+            case "cmd":
+                self._stated(meter, kind, told)
+            case "acks":
+                self._done(f"ack\n{about}\n{told.get('cmdId')}")
+            case "reading":
+                self._reported(meter)
+            case "missing":
+                self._missing(meter, f"points of readings/profile are missing: {', '.join(map(str, attributes.get('mdlt', ())[-3:]))}")
+            case "timers" | "reporting":
+                self.kept.put(what, meter, attributes["reports"] if what == "reporting" else {key: attributes.get(key) for key in TIMERS})
+
+    def _commanded(self, meter: str, kind: str, told: Mapping[str, Any], notification: Notification) -> None:
+        resource = notification.resource
+        assert resource is not None
+        issuer = str(resource.get("cr") or notification.by).rpartition("/")[2]
+        identifier = told.get("cmdId")
+        identifier = identifier if isinstance(identifier, str) and identifier else resource.ri
+        if self.kept.get("wish", f"{meter}\n{kind}\n{identifier}") is not None:
+            return
+        began = seconds_of(str(resource["ct"]))
+        named = told.get("notify")
+        concerned = [issuer, *(named if isinstance(named, list) else ()), *CONCERNED.get(kind, ())]
+        wish: dict[str, Any] = {"meter": meter, "kind": kind, "id": identifier, "issuer": issuer, "told": [aei for aei in concerned if isinstance(aei, str)]}
+        wish |= {"ack": told.get("ackRequired") is True, "by": _time(told.get("confirmBy")), "deadline": told.get("consumerDeadline")}
+        self.kept.put("wish", f"{meter}\n{kind}\n{identifier}", wish)
+        self._wait(f"confirm\n{meter}\n{key_of(issuer, identifier)}", wish["by"] or began + self._timer(meter, "confirmWithin"), wish)
+
+    def _stated(self, meter: str, kind: str, told: Mapping[str, Any]) -> None:
+        identifier, state = str(told.get("cmdId", "")), told.get("state")
+        base = identifier.removesuffix("#info")
+        wish = self.kept.get("wish", f"{meter}\n{kind}\n{base}")
+        if wish is None:
+            return
+        key = f"confirm\n{meter}\n{key_of(wish['issuer'], identifier)}"
+        if identifier != base and state == State.DISPLAYED:
+            deadline = wish["deadline"]
+            ends = self.now() + float(deadline if isinstance(deadline, int | float) else self._timer(meter, "consumerDeadline"))
+            within = self.now() + self._timer(meter, "confirmWithin")
+            self._wait(key, max(wish["by"], ends) if wish["by"] else max(within, ends), wish)
+        elif state in CONFIRMED:
+            self._done(key)
+        name = organisation(wish["issuer"])
+        if state in END and wish["ack"] and name:
+            self._wait(f"ack\n{name}\n{identifier}", self.now() + self._timer(meter, "ackWithin"), wish)
+
+    def _reported(self, meter: str) -> None:
+        self.kept.drop("open", meter)
+        periods = [float(report["period"]) for report in self.kept.get("reporting", meter, []) if "registers" in report["what"]]
+        if periods:
+            self._wait(f"report\n{meter}", self.now() + min(periods) + self._timer(meter, "reportGrace"), {"meter": meter})
+
+    def refused(self, originator: str, operation: str, path: str) -> None:
+        """Record an access that the CSE has refused in the events of the meter that it concerns, which is asked by the path of the resource."""
+        with self.kept.turn():
+            for meter in self._concerned(path):
+                detail = f"{originator or 'nobody'} was refused {operation} on {path}"
+                self._record(meter, "security", "accessRefused", detail, "warning")
+
+    def _concerned(self, path: str) -> Iterable[str]:
+        name = path.split("/")[1] if path.count("/") else ""
+        if name.startswith(("mtr-", "nod-")):
+            return (name[4:],)
+        found = [meters for premise, meters in self._premises.items() if premise in name.split("-")]
+        return (found[0] if name.startswith("grp-") else found[0][:1]) if found and not name.startswith("acp-") else ()
+
+    # --- what is overdue -------------------------------------------------------------------------------------------------------------------------------------
+
+    def tick(self, now: float) -> float | None:
+        """Alert who has waited long enough."""
+        for key in [key for key, wish in self._waiting.items() if wish["at"] <= now]:
+            wish = self._waiting[key]
+            self._done(key)
+            match key.partition("\n")[0]:
+                case "confirm":
+                    detail = f"{wish['kind']} command {wish['id']} is neither accepted nor ended"
+                    self._alert(wish["told"], "noConfirmation", wish["meter"], detail, wish["id"])
+                case "ack":
+                    self._unacknowledged(wish)
+                case "report":
+                    self._missing(wish["meter"], "the scheduled register reading has not come")
+        return min((wish["at"] for wish in self._waiting.values()), default=None)
+
+    def _unacknowledged(self, wish: Mapping[str, Any]) -> None:
+        detail = f"{wish['issuer']} has not acknowledged the outcome of {wish['id']}"
+        event = self._record(wish["meter"], "error", "notReceived", detail, "error", wish["id"])
+        self._alert(wish["told"], "notReceived", wish["meter"], detail, wish["id"], event)
+
+    def _missing(self, meter: str, detail: str) -> None:
+        """Alert everybody who gets the reports of a meter, once until the next report comes."""
+        if self.kept.get("open", meter) is None:
+            self.kept.put("open", meter, True)
+            recipients = dict.fromkeys(["Crdr-1", *(str(report["recipient"]) for report in self.kept.get("reporting", meter, []))])
+            self._alert(recipients, "reportMissing", meter, detail)
+
+    def _alert(self, told: Iterable[str], kind: str, meter: str, detail: str, command: str = "", event: str = "") -> None:
+        for name in dict.fromkeys(organisation(aei) for aei in told):
+            if name:
+                alert = {"alertId": f"W-A{self.kept.number('alert')}", "type": kind, "ts": self.ts(), "meter": meter}
+                alert |= {key: value for key, value in (("cmdId", command), ("evtId", event)) if value}
+                self.outbox.put(f"{self.base}/{name}/alerts", {**alert, "detail": detail})
+
+    def _record(self, meter: str, container: str, kind: str, detail: str, severity: str, command: str = "") -> str:
+        identifier = f"W-E{self.kept.number('event')}"
+        event = {"evtId": identifier, "type": kind, "ts": self.ts(), "severity": severity, **({"cmdId": command} if command else {}), "detail": detail}
+        self.outbox.put(f"{self.base}/mtr-{meter}/events/{container}", event)
+        return identifier
+
+    def _timer(self, meter: str, name: str) -> float:
+        return float(self.kept.get("timers", meter, TIMERS).get(name) or TIMERS[name])
+
+    def _wait(self, key: str, at: float, wish: Mapping[str, Any]) -> None:
+        self._waiting[key] = {**wish, "at": at}
+        self.kept.put("waiting", key, self._waiting[key])
+
+    def _done(self, key: str) -> None:
+        if self._waiting.pop(key, None) is not None:
+            self.kept.drop("waiting", key)
+
+
+def _time(value: Any) -> float | None:
+    try:
+        return seconds_of(value) if isinstance(value, str) else None
+    except ValueError:
+        return None

@@ -1,0 +1,224 @@
+"""The world (sections 2, 3 and 11): a CSE of its own process, and everybody who lives with it, in this one."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from apps.client import AccessControlOperation as May
+from apps.client import Client, allow
+from apps.client import ResourceTypeID as Ty
+from apps.demo.process import Running, running_cse
+from apps.metering import access, organisations, tree
+from apps.metering.clock import Clock, RealClock
+from apps.metering.device import Core, Device, Post
+from apps.metering.display import Display
+from apps.metering.memory import Memory
+from apps.metering.meter.body import Body
+from apps.metering.meter.core import Meter
+from apps.metering.meter.physics import Premise
+from apps.metering.premises import Appliance, Generator
+from apps.metering.simulation import Simulation
+from apps.metering.tree import Identity
+from apps.metering.vocabulary import ae_id
+from apps.metering.watch import Watch
+from bindings.coap.client import CoapSender
+from bindings.http.client import HttpSender
+
+ADMIN = "CAdmin"
+PATIENCE = 30.0
+"""Seconds that the world may take to stand."""
+
+HELD = (
+    Identity("M1", "electricity", generators=("gen-P1-1",), appliances=("dev-P1-1",)),
+    Identity("M2", "gas", model="GM-2"),
+    Identity("M3", "water", model="WM-3", switch=False),
+    Identity("M9", "electricity", recipients=()),
+)
+"""The meters of section 11; the last one is off at first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to bring up. off: meters that are provisioned only. simulation: whether ``sm-test/control`` is there. store: URL, "" for a file in ``directory``.
+
+    http, coap: HOST:PORT where the CSE listens, port 0 for a free one.
+    """
+
+    directory: Path
+    meters: Sequence[Identity] = HELD
+    off: frozenset[str] = frozenset({"M9"})
+    simulation: bool = True
+    store: str = ""
+    http: str = "127.0.0.1:0"
+    coap: str = "127.0.0.1:0"
+    base: str = "cse-in"
+    clock: Clock = field(default_factory=RealClock)
+
+    @property
+    def premises(self) -> Mapping[str, tuple[Identity, ...]]:
+        """The meters by premise."""
+        found: dict[str, tuple[Identity, ...]] = {}
+        for meter in self.meters:
+            found[meter.premise] = (*found.get(meter.premise, ()), meter)
+        return found
+
+
+class World:
+    """A world that stands: where its CSE is, and its devices by the names of their AEs."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.devices: dict[str, Device] = {}
+        self.memory = Memory(str(plan.directory / "devices.db"))
+        self.running: Running | None = None
+        self._cse = AsyncExitStack()
+        self._post = Post()
+        self._http, self._coap = HttpSender(), CoapSender()
+        self._wires = {name: Premise() for name in plan.premises}
+        self._watch: Watch | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # --- the CSE ---------------------------------------------------------------------------------------------------------------------------------------------
+
+    @property
+    def cse(self) -> Running:
+        """The CSE."""
+        assert self.running is not None, "the CSE is not up"
+        return self.running
+
+    async def start_cse(self) -> None:
+        """Start the CSE, where it was before when it was there before."""
+        plan, before = self.plan, self.running
+        http, coap = (before.http.rpartition("/")[2], before.coap.rpartition("/")[2]) if before else (plan.http, plan.coap)
+        settings = {
+            "registration.base_policies": [f"{plan.base}/acp-base"],
+            "log.format": "json",
+            "log.refusals": True,
+            "notification.first_retry": 0.5,
+            "notification.longest_retry": 5.0,
+        }
+        flags = [part for name, value in settings.items() for part in ("--set", f"{name}={json.dumps(value)}")]
+        store = plan.store or f"sqlite:///{plan.directory / 'cse.db'}"
+        self.running = await self._cse.enter_async_context(running_cse(store, http, coap, *flags, heard=self._heard))
+
+    async def stop_cse(self) -> None:
+        """Stop the CSE; everything else goes on and waits for it."""
+        await self._cse.aclose()
+
+    def _heard(self, line: str) -> None:
+        """Tell the watcher of the accesses that the CSE has refused."""
+        if '"refused"' not in line or self._watch is None:
+            return
+        try:
+            told = json.loads(line)
+        except ValueError:
+            return
+        self._watch.refused(str(told.get("fr") or ""), str(told.get("op")), str(told.get("refused")))
+        self.devices["sm-watch"].poke()
+
+    def client(self, originator: str, *, coap: bool = False) -> Client:
+        """Give a client of an originator over a protocol, on the connections of this world."""
+        url, sender = (self.cse.coap, self._coap) if coap else (self.cse.http, self._http)
+        return Client.connect(url, originator, self.plan.base, sender=sender)
+
+    # --- who lives here --------------------------------------------------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> "World":
+        await self._post.__aenter__()
+        await self.start_cse()
+        async with self.client(ADMIN) as admin:
+            await self._provision(admin)
+            for url in (self.cse.http,):
+                await organisations.settle_in(url, self.plan.base, tuple(self.plan.premises))
+            await self._inhabit(admin)
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*(device.power_off() for device in self.devices.values()))
+        await self._http.close()
+        await self._coap.close()
+        await self.stop_cse()
+        await self._post.__aexit__(None, None, None)
+        self.memory.close()
+
+    async def _provision(self, admin: Client) -> None:
+        """Make the policies, and the nodes of the meters."""
+        base = self.plan.base
+        await admin.access_policy(base, "acp-base", access.base_rules())
+        await admin.access_policy(base, "acp-group", access.group_rules())
+        await organisations.provision(admin)
+        for premise, meters in self.plan.premises.items():
+            names = [meter.name for meter in meters]
+            await tree.provision_display(admin, premise, names)
+            for meter in meters:
+                off = meter.name in self.plan.off
+                await tree.provision(admin, meter, access.Premise(premise, () if off else ("Crdr-1",), access.GRANTS))
+            for device in {name for meter in meters for name in (*meter.generators, *meter.appliances)}:
+                for name, rules in access.device_policies(premise, names, device):
+                    await admin.access_policy(base, name, rules)
+        if self.plan.simulation:
+            await admin.access_policy(base, "acp-sm-test", [allow([ae_id("sm-test")], May(63))])
+
+    async def _inhabit(self, admin: Client) -> None:
+        """Switch everybody on, those first whom the others look for; then make the groups."""
+        plan = self.plan
+        for number, (premise, meters) in enumerate(plan.premises.items()):
+            names = [meter.name for meter in meters]
+            self._add(f"ihd-{premise}", lambda premise=premise, names=names: Display(premise, names, *self._own(f"ihd-{premise}")), coap=number % 2 == 0)  # type: ignore[misc]
+            for device in sorted({name for meter in meters for name in meter.appliances}):
+                self._add(device, lambda device=device, premise=premise: Appliance(device, self._wires[premise], *self._own(device)))  # type: ignore[misc]
+            for device in sorted({name for meter in meters for name in meter.generators}):
+                self._add(device, lambda device=device, premise=premise: Generator(device, self._wires[premise], *self._own(device)))  # type: ignore[misc]
+        self._add("sm-watch", self._watcher)
+        if plan.simulation:
+            self._add("sm-test", lambda: Simulation(self.devices, *self._own("sm-test", later=self._start)))
+        await self._all_on(list(self.devices))
+        for number, meter in enumerate(plan.meters):
+            self._add(meter.ae, lambda meter=meter: self._meter(meter), coap=number % 2 == 1)  # type: ignore[misc]
+        await self._all_on([meter.ae for meter in plan.meters if meter.name not in plan.off])
+        for premise, meters in plan.premises.items():
+            members = [f"{plan.base}/{meter.ae}" for meter in meters if meter.name not in plan.off]
+            if members:
+                await admin.group(plan.base, f"grp-{premise}", members, room=100, mt=int(Ty.AE), acpi=[f"{plan.base}/acp-group"])
+
+    def _own(self, name: str, **more: Any) -> tuple[Any, ...]:
+        return (self.memory.of(name), self.plan.clock.now, *more.values(), self.plan.base)
+
+    def _watcher(self) -> Core:
+        premises = {premise: [meter.name for meter in meters] for premise, meters in self.plan.premises.items()}
+        self._watch = Watch(self.memory.of("sm-watch"), self.plan.clock.now, self.plan.base, premises)
+        return self._watch
+
+    def _meter(self, meter: Identity) -> Core:
+        return Meter(Body(meter, self.memory.of(meter.ae), self.plan.clock.now, self._wires[meter.premise], self.plan.base))
+
+    def _add(self, name: str, build: Callable[[], Core], *, coap: bool = False) -> None:
+        self.devices[name] = Device(name, build, lambda: self.client(ae_id(name), coap=coap), self._post, self.plan.clock, coap=coap)
+
+    async def _all_on(self, names: Sequence[str]) -> None:
+        for name in names:
+            self.devices[name].power_on()
+        async with asyncio.timeout(PATIENCE + 0.1 * len(names)):
+            for name in names:
+                await self.devices[name].ready.wait()
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+@asynccontextmanager
+async def standing(plan: Plan) -> AsyncIterator[World]:
+    """Bring a world up, and take it down at the end of the block, also when it does not come up."""
+    world = World(plan)
+    try:
+        yield await world.__aenter__()
+    finally:
+        await world.__aexit__()
