@@ -43,7 +43,8 @@ MATRIX = (
     Row("cmd/outage",                                  ("-",      "-",     "C R", "-",     "-",     "-",    "-"), ("outage",)),
     Row("outage/*",                                    ("-",      "R",     "R",   "-",     "-",     "-",    "R"), (), ("outage",)),
     Row("cmd/dr",                                      ("-",      "C? R",  "C R", "C R",   "C? R",  "-",    "-"), ("dr",)),
-    Row("cmd/gen, generation/*",                       ("-",      "R C?",  "C R", "R C?",  "-",     "-",    "R"), ("gen",), ("generation",)),
+    Row("cmd/gen, generation/*",                       ("-",      "R C?",  "C R", "R C?",  "-",     "-",    "R"),
+        ("gen",), ("generation", "generation/setpoint")),
     Row("cmd/log, events/security, events/malfunction", ("C R",   "?",     "-",   "-",     "-",     "-",    "-"),
         ("log",), ("events/security", "events/malfunction", "events/state")),
     Row("cmd/tariff, tariff/*",                        ("-",      "C R",   "-",   "-",     "-",     "-",    "R"), ("tariff",), ("tariff",)),
@@ -141,6 +142,7 @@ def meter_policies(meter: str, premise: Premise) -> Iterator[tuple[str, Sequence
             rules = [own, *reading([*_holders(row, "R", place, premise), *_system(place)])]
             rules += [allow(found, May.CREATE, children=[Ty.CONTENT_INSTANCE]) for found in [_holders(row, "C", place, premise)] if found and place == "attest"]
             rules += [allow(found, READ | May.UPDATE) for found in [_holders(row, "W", place, premise)] if found]
+            rules += _set_by(premise) if place == "generation/setpoint" else []
             rules += [allow([ae_id("sm-watch")], May.CREATE, children=[Ty.CONTENT_INSTANCE])] if place in _NOTICED else []
             yield policy(meter, place), [*rules, *_display_reads(place, premise)]
         for kind in row.classes:
@@ -148,6 +150,12 @@ def meter_policies(meter: str, premise: Premise) -> Iterator[tuple[str, Sequence
             told = [*_holders(row, "R", kind, premise), ae_id("sm-watch"), *([ae_id("sm-collect")] if kind == "read" else [])]
             yield policy(meter, f"cmd/{kind}/in"), [own, allow(issuers, May.CREATE, children=[Ty.CONTENT_INSTANCE]), *reading([ae_id("sm-watch")])]
             yield policy(meter, f"cmd/{kind}/out"), [own, *reading(told)]
+
+
+def _set_by(premise: Premise) -> list[Mapping[str, Any]]:
+    """Give the rules of setpoints: the equipment at the premise reads and acknowledges them, the consumer puts the own programme there."""
+    equipment = [ae_id(f"{kind}-{premise.name}-*") for kind in ("gen", "dev")]
+    return [*reading(equipment), allow([*equipment, *_ids("consumer", premise)], May.CREATE, children=[Ty.CONTENT_INSTANCE])]
 
 
 _SHOWN = frozenset({"live", "payment", "tariff", "outage", "supply"})
