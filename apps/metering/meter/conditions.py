@@ -1,8 +1,10 @@
 """What a meter does when it senses something else of its surroundings or of itself."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
+from apps.metering.meter import outages, quality
 from apps.metering.meter.body import Body
 from apps.metering.meter.physics import MICRO
 
@@ -11,16 +13,17 @@ BATTERY_LOW, MEMORY_HIGH, CLOCK_OFF = 20.0, 90.0, 60.0
 
 
 def sense(meter: Body, values: Mapping[str, Any]) -> None:
-    """Let a meter sense new values; what is wrong with them is recorded once, when it begins."""
+    """Let a meter sense new values; what is wrong with them is recorded once, when it begins, but tamper each time that it is sensed."""
+    values = {name: value for name, value in values.items() if _sound(name, value)}
     before, plant = meter.plant.sensed, meter.plant
     plant.advance(meter.now())
     registers = values.get("registers")
-    if isinstance(registers, Mapping):
-        plant.registers |= {name: round(float(value) * MICRO) for name, value in registers.items() if name in plant.registers}
+    if registers is not None:
+        plant.registers |= {name: round(value * MICRO) for name, value in registers.items() if name in plant.registers and _number(value)}
     plant.sense(**{name: value for name, value in values.items() if name != "registers"})
     after = plant.sensed
     asset = ("Casset",)
-    if after.tamper and not before.tamper:
+    if values.get("tamper"):
         meter.events.record("tamper", "the meter senses that it was opened or moved", severity="critical", told=asset)
     if after.battery < BATTERY_LOW <= before.battery:
         meter.events.record("battery", f"the battery is at {after.battery:g} percent", severity="warning")
@@ -32,7 +35,17 @@ def sense(meter: Body, values: Mapping[str, Any]) -> None:
         meter.outbox.update(meter.node("battery"), "m2m:bat", {"btl": round(after.battery), "bts": 5 if after.battery < BATTERY_LOW else 1})
     if after.memory != before.memory:
         meter.outbox.update(meter.node("memory"), "m2m:mem", {"mma": round(1_048_576 * (1 - after.memory / 100))})
+    quality.judge(meter)
     plant.keep()
+
+
+def _sound(name: str, value: Any) -> bool:
+    """Tell whether a value is of the kind that its sensor gives."""
+    return isinstance(value, bool) if name == "tamper" else isinstance(value, Mapping) if name == "registers" else _number(value)
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def supply(meter: Body, there: bool) -> None:
@@ -41,14 +54,7 @@ def supply(meter: Body, there: bool) -> None:
         return
     meter.plant.advance(meter.now())
     meter.plant.sense(supply=there, voltage=230.0 if there else 0.0)
-    if not there:
-        meter.kept.put("outage", "open", {"outageId": f"{meter.identity.name}-O{meter.kept.number('outage')}", "start": meter.ts()})
-    elif (found := meter.kept.get("outage", "open")) is not None:
-        phases = ["L1"] if meter.identity.electric else []
-        outage = {**found, "end": meter.ts(), "planned": False, "phases": phases}
-        meter.kept.put("outages", found["outageId"], outage)
-        meter.kept.drop("outage", "open")
-        meter.outbox.put(meter.place("outage/log"), outage)
-        meter.events.record("restored", f"the supply is back after outage {found['outageId']}", severity="info")
+    outages.end(meter) if there else outages.begin(meter)
+    quality.judge(meter)
     meter.plant.keep()
     meter.readings.show()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from apps.metering.meter.body import Body
 from apps.metering.meter.handler import Handler, Job
-from apps.metering.meter.handlers import config, credit, message, payment, read, supply
+from apps.metering.meter.handlers import config, credit, log, message, outage, payment, pq, read, supply
 
 _CLASSES = {
     "read": read.HANDLERS,
@@ -12,6 +12,9 @@ _CLASSES = {
     "payment": payment.HANDLERS,
     "credit": credit.HANDLERS,
     "supply": supply.HANDLERS,
+    "pq": pq.HANDLERS,
+    "outage": outage.HANDLERS,
+    "log": log.HANDLERS,
     "message": message.HANDLERS,
 }
 
