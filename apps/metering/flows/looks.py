@@ -1,5 +1,6 @@
 """What several flows look at beside commands: samples of a series, banners of the display, acknowledgements."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,10 +9,16 @@ from apps.metering.flows.stage import Order, Stage, Unobserved
 
 async def samples(stage: Stage, actor: str, path: str) -> Mapping[str, Mapping[str, Any]]:
     """Give the points of a time series that came since the flow began, by their times, as soon as there is one."""
-    await stage.latest(actor, path, "a point", lambda one: str(one["ts"]) >= stage.began)
+    await stage.latest(actor, path, "a point", lambda one: str(_point(one)["ts"]) >= stage.began)
     found = await stage.client(actor).retrieve(f"{stage.world.plan.base}/{path}", rcn=8, fc={"cra": stage.began, "ty": [30]})
     listed: list[Mapping[str, Any]] = found.get("m2m:tsi", [])
     return {str(one["dgt"]): one for one in listed}
+
+
+def _point(content: Any) -> Mapping[str, Any]:
+    """Give the content of a point: those of a series bear no content info, and are text."""
+    found: Mapping[str, Any] = json.loads(content) if isinstance(content, str) else content
+    return found
 
 
 async def banner(stage: Stage, event: Mapping[str, Any], premise: str = "P1") -> Mapping[str, Any]:
