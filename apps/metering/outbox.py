@@ -47,6 +47,8 @@ class Outbox:
         self._unsaid: deque[Item] = deque()
         self.linked = True
         """Whether the link to the CSE is up."""
+        self._down = False
+        """Whether the last attempt to write has failed."""
         self.wake: Callable[[], None] = lambda: None
 
     def __len__(self) -> int:
@@ -88,7 +90,7 @@ class Outbox:
         item = Item(self._kept.number("outbox"), int(op), target, None if ty is None else int(ty), root, attributes, tag)
         self._kept.put("outbox", f"{item.number:012}", asdict(item))
         self._waiting.append(item)
-        if not self.linked or self._cut(item, True):
+        if self._down or not self.linked or self._cut(item, True):
             self._unsaid.append(item)
         self.wake()
 
@@ -123,15 +125,19 @@ class Outbox:
 
     def acknowledged(self, item: Item) -> None:
         """Forget an item that is written, and tell."""
+        self._down = False
         with self._kept.turn():
             self._forget(item)
             if item.tag:
                 self._sent(item)
 
     def failed(self, item: Item) -> None:
-        """Tell that an item could not be sent; it stays."""
+        """Tell that an item could not be sent, nor what waits behind it; all of it stays."""
+        self._down = True
         with self._kept.turn():
             self._tell_held(item, True)
+            self._unsaid.extend(waiting for waiting in self._waiting if waiting is not item)
+            self.tell()
 
     def _tell_held(self, item: Item, tried: bool) -> None:
         if item.tag and item.number not in self._told:

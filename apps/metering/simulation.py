@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from math import isfinite
 from typing import Any
 
 from apps.client import Notification
@@ -69,7 +70,7 @@ class Simulation(Entity):
             case (("loseSupply" | "restoreSupply"), Meter() as meter):
                 conditions.supply(meter.body, do == "restoreSupply")
             case "setPhysical", Meter() as meter:
-                conditions.sense(meter.body, {name: value for name, value in (params or {}).items() if name in SENSED})
+                conditions.sense(meter.body, {name: value for name, value in (params or {}).items() if _sensible(name, value)})
             case "fault", (Meter() | Display()) as core:
                 self._fault(core, entry, params or {})
             case _:
@@ -83,4 +84,21 @@ class Simulation(Entity):
             faults.clear(name)
         else:
             count, duration = entry.get("count"), entry.get("durationS")
-            faults.set(name, count=int(count) if count else None, duration=float(duration) if duration else None, after=str(params.get("after", "")))
+            uses = count if isinstance(count, int) and count > 0 else None
+            seconds = float(duration) if isinstance(duration, int | float) and duration > 0 else None
+            faults.set(name, count=uses, duration=seconds, after=str(params.get("after", "")))
+
+
+def _sensible(name: str, value: Any) -> bool:
+    """Tell whether a value is one that can be sensed; others are said in the log."""
+    if name == "registers":
+        good = isinstance(value, Mapping) and all(_number(each) for each in value.values())
+    else:
+        good = name in SENSED and (isinstance(value, bool) if name == "tamper" else _number(value))
+    if not good:
+        log.warning("sm-test/control: %r cannot be set to %r", name, value)
+    return good
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)

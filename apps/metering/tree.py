@@ -69,6 +69,14 @@ class Identity:
         return replace(self, hardware=version)
 
 
+HELD_PLACES = (
+    "readings/registers", "readings/profile", "live", "events/error", "events/security", "events/malfunction", "events/state", "config/settings",
+    "config/reporting", "config/schedule", "config/timers", "tariff/active", "tariff/pending", "payment/state", "payment/ledger", "supply/state", "attest",
+    "outage/log", "outage/planned",
+)  # fmt: skip
+"""What every meter has, whatever it measures, beside its commands."""
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """One resource of the tree: its place below the parent, type, root name, attributes, and the place whose policy it has."""

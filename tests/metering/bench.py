@@ -1,7 +1,8 @@
 """A meter on a bench: no sockets, a clock that tests turn, and what it writes in one's hand."""
 
+import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,18 @@ from apps.metering.meter.core import Meter
 from apps.metering.meter.physics import Premise
 from apps.metering.tree import Identity
 from apps.metering.vocabulary import stamp
+
+PATIENCE = 30.0
+
+
+async def until(look: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until something is so."""
+    async with asyncio.timeout(PATIENCE):
+        seen = await look()
+        while not seen:
+            await asyncio.sleep(0.05)
+            seen = await look()
+
 
 BEGAN = 1_760_000_000.0
 

@@ -1,6 +1,5 @@
 """What a meter does when it senses something else of its surroundings or of itself."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,12 +13,11 @@ BATTERY_LOW, MEMORY_HIGH, CLOCK_OFF = 20.0, 90.0, 60.0
 
 def sense(meter: Body, values: Mapping[str, Any]) -> None:
     """Let a meter sense new values; what is wrong with them is recorded once, when it begins, but tamper each time that it is sensed."""
-    values = {name: value for name, value in values.items() if _sound(name, value)}
     before, plant = meter.plant.sensed, meter.plant
     plant.advance(meter.now())
     registers = values.get("registers")
-    if registers is not None:
-        plant.registers |= {name: round(value * MICRO) for name, value in registers.items() if name in plant.registers and _number(value)}
+    if isinstance(registers, Mapping):
+        plant.registers |= {name: round(float(value) * MICRO) for name, value in registers.items() if name in plant.registers}
     plant.sense(**{name: value for name, value in values.items() if name != "registers"})
     after = plant.sensed
     asset = ("Casset",)
@@ -37,15 +35,6 @@ def sense(meter: Body, values: Mapping[str, Any]) -> None:
         meter.outbox.update(meter.node("memory"), "m2m:mem", {"mma": round(1_048_576 * (1 - after.memory / 100))})
     quality.judge(meter)
     plant.keep()
-
-
-def _sound(name: str, value: Any) -> bool:
-    """Tell whether a value is of the kind that its sensor gives."""
-    return isinstance(value, bool) if name == "tamper" else isinstance(value, Mapping) if name == "registers" else _number(value)
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def supply(meter: Body, there: bool) -> None:

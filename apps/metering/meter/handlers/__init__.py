@@ -11,10 +11,10 @@ _CLASSES = {
     "config": config.HANDLERS,
     "payment": payment.HANDLERS,
     "credit": credit.HANDLERS,
-    "supply": supply.HANDLERS,
-    "pq": pq.HANDLERS,
     "outage": outage.HANDLERS,
     "log": log.HANDLERS,
+    "pq": pq.HANDLERS,
+    "supply": supply.HANDLERS,
     "message": message.HANDLERS,
 }
 

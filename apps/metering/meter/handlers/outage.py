@@ -37,7 +37,7 @@ def _plan(meter: Body, command: Command) -> Outcome:
 def _details(command: Command) -> Mapping[str, Any]:
     """Give what the display's item says of the outage, all of it when the network operator has written no text."""
     params = command.params
-    facts = {name: params[name] for name in ("start", "end", "area")}
+    facts = {name: params[name] for name in ("start", "end", "area", "reason")}
     said = f"The supply of {params['area']} is interrupted from {params['start']} to {params['end']} (UTC): {params['reason']}"
     return facts if "message" in command.envelope else {**facts, "text": said}
 
