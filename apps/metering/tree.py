@@ -15,6 +15,9 @@ CREATED_BY: Mapping[str, Any] = {"om": [{"ops": int(AccessControlOperation.CREAT
 
 CREATED_BY_WATCH: Mapping[str, Any] = {"om": [{"ops": int(AccessControlOperation.CREATE), "or": "Csm-watch"}], "chty": [4]}
 
+LIMITS: Mapping[str, Mapping[str, float]] = {"voltage": {"low": 207, "high": 253}, "frequency": {"low": 49.5, "high": 50.5}}
+"""The tolerance of power quality that a meter has at first: a tenth of the nominal voltage, half a hertz (EN 50160)."""
+
 SMALL, LARGE = 1_000, 10_000
 """Instances kept in containers of states and in those of commands, readings and events."""
 
@@ -126,7 +129,7 @@ def below_ae(meter: Identity) -> Sequence[Node]:
             series("generation/quality", "generation", every, grace),
             _container("generation/setpoint", "generation", SMALL),
             series("pq/samples", "pq", every, grace),
-            _flex("pq/limits", "pq", "limits", voltage={"low": 207, "high": 253}, frequency={"low": 49.5, "high": 50.5}),
+            _flex("pq/limits", "pq", "limits", **LIMITS),
             _container("pq/events", "pq"),
         ]
     for kind in meter.classes:

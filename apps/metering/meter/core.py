@@ -6,7 +6,7 @@ from typing import Any
 from apps.client import Notification
 from apps.metering import tree
 from apps.metering.device import Setup
-from apps.metering.meter import handlers
+from apps.metering.meter import handlers, quality
 from apps.metering.meter.body import Body
 from apps.metering.meter.commands import Commands
 from apps.metering.meter.readings import NoReading
@@ -104,6 +104,7 @@ class Meter:
         moment = float(job.get("moment", job["now"]))
         grid = body.readings.next(moment - body.identity.interval)
         body.readings.point(grid)
+        quality.judge(body)
         body.jobs.set("point", body.readings.next(grid))
 
     def _report(self, body: Body, job: Mapping[str, Any]) -> None:

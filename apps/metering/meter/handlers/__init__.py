@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from apps.metering.meter.body import Body
 from apps.metering.meter.handler import Handler, Job
-from apps.metering.meter.handlers import config, credit, log, message, outage, payment, read, supply
+from apps.metering.meter.handlers import config, credit, log, message, outage, payment, pq, read, supply
 
 _CLASSES = {
     "read": read.HANDLERS,
@@ -13,6 +13,7 @@ _CLASSES = {
     "credit": credit.HANDLERS,
     "outage": outage.HANDLERS,
     "log": log.HANDLERS,
+    "pq": pq.HANDLERS,
     "supply": supply.HANDLERS,
     "message": message.HANDLERS,
 }
