@@ -1,7 +1,7 @@
 """What stands below a meter's AE and its node (sections 3 and 4), made so that a meter which comes back finds it and goes on."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from apps.client import AccessControlOperation, Client, Resource
@@ -35,6 +35,8 @@ class Identity:
     hardware: str = "A1"
     firmware: str = "1.0.0"
     software: str = "1.0.0"
+    issuer: str = ""
+    """Public key (64 hexadecimal digits) of who signs the packages that the meter installs; without it none is installed."""
     generators: tuple[str, ...] = ()
     appliances: tuple[str, ...] = ()
     classes: tuple[str, ...] = CLASSES
@@ -60,10 +62,6 @@ class Identity:
     def display(self) -> str:
         """The resource name of the display's AE."""
         return f"ihd-{self.premise}"
-
-    def with_hardware(self, version: str) -> "Identity":
-        """Give the meter with another hardware version."""
-        return replace(self, hardware=version)
 
 
 HELD_PLACES = (

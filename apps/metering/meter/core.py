@@ -6,10 +6,12 @@ from typing import Any
 from apps.client import Notification
 from apps.metering import tree
 from apps.metering.device import Setup
-from apps.metering.meter import handlers
+from apps.metering.meter import equipment, handlers
 from apps.metering.meter.body import Body
 from apps.metering.meter.commands import Commands
+from apps.metering.meter.errands import Errands
 from apps.metering.meter.readings import NoReading
+from cse.errors import TargetNotReachable
 
 
 class Meter:
@@ -20,20 +22,24 @@ class Meter:
         self.name = body.identity.ae
         self.outbox = body.outbox
         self.commands = Commands(body, handlers.ALL)
+        self.errands = Errands(body)
         body.occasion = self._occasion
         self._jobs = {**handlers.JOBS, "point": self._point, "report": self._report}
 
     async def set_up(self, setup: Setup) -> None:
         """Register, and ensure tree and subscriptions."""
-        await tree.grow(setup.client, self.body.identity, [setup.url])
+        await tree.grow(setup.client, equipment.plate(self.body), [setup.url])
         await tree.listen(setup.client, self.body.identity, setup.url)
 
     async def work(self, setup: Setup) -> None:
-        """Need nothing more."""
+        """Do what takes time."""
+        await self.errands.run(setup.client)
 
     def start(self) -> None:
         """Begin to measure: facts of the start go out, timetables begin anew."""
         body = self.body
+        if body.kept.get("meter", "retired"):
+            return
         with body.kept.turn():
             now = body.now()
             body.plant.advance(now)
@@ -49,16 +55,19 @@ class Meter:
             body.tell()
 
     def _startup(self, first: bool) -> None:
-        body, identity = self.body, self.body.identity
+        body, identity = self.body, equipment.plate(self.body)
         plate = {"serial": identity.name, "model": identity.model, "hardware": identity.hardware, "firmware": identity.firmware, "first": first}
         body.events.record("startup", f"{identity.kind} meter {identity.name} has started", severity="info", extra=plate)
         self._read("startup")
+        handlers.start(body, first)
 
     def receive(self, rest: str, notification: Notification) -> None:
         """Take what the CSE tells: a command (``cmd/<class>``), the consumer's ``actions``, the ``screen``, what a device or the head-end did."""
         body, about = self.body, notification.resource
         if about is None:
             return
+        if body.kept.get("meter", "retired"):
+            raise TargetNotReachable(f"{self.name} was taken out")
         with body.kept.turn():
             if rest.startswith("cmd/"):
                 creator = str(about.get("cr") or notification.by)
@@ -89,6 +98,9 @@ class Meter:
         """Do what is due, and give the time when this is to be called again."""
         body = self.body
         if body.faults.active("silence"):
+            return body.faults.ends()
+        if body.kept.get("meter", "retired"):
+            body.outbox.wake()
             return body.faults.ends()
         with body.kept.turn():
             for name, value in body.jobs.take(now):
