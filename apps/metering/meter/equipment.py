@@ -100,16 +100,14 @@ def roll_back(meter: Body, part: Part, command: str, told: Iterable[str]) -> Non
 
 
 def diagnose(meter: Body, what: str, *, command: str = "", told: Iterable[str] = ()) -> tuple[bool, str]:
-    """Run the diagnostic; give whether it is passed, and the evtId of what says so. A failure that was there before names the event of the first."""
-    first = meter.kept.get("diagnostic", "first", "")
-    about = {"first": first} if first else None
+    """Run the diagnostic; give whether it is passed, and the evtId of what says so. A failure that was there before names the first event and the last."""
+    before = meter.kept.get("diagnostic", "failed", {})
     if not meter.faults.use("diagnostic"):
-        meter.kept.drop("diagnostic", "first")
-        return True, meter.events.record("diagnosticPassed", f"the diagnostic {what} is passed", severity="info", command=command, extra=about)
-    said = f"the diagnostic {what} has failed" + (f" again, as in {first}" if first else "")
-    event = meter.events.record("diagnosticFailed", said, command=command, told=told, extra=about)
-    if not first:
-        meter.kept.put("diagnostic", "first", event)
+        meter.kept.drop("diagnostic", "failed")
+        return True, meter.events.record("diagnosticPassed", f"the diagnostic {what} is passed", severity="info", command=command, extra=before)
+    again = f" again, as in {' and '.join(dict.fromkeys(before.values()))}" if before else ""
+    event = meter.events.record("diagnosticFailed", f"the diagnostic {what} has failed{again}", command=command, told=told, extra=before)
+    meter.kept.put("diagnostic", "failed", {"first": before.get("first", event), "previous": event})
     return False, event
 
 

@@ -101,10 +101,12 @@ def _installed(meter: Body, command: Command, content: bytes) -> Outcome:
 
 
 def _after_update(meter: Body, job: Mapping[str, Any]) -> None:
-    """Repeat the diagnostic; when it fails, the version before comes back."""
-    part = equipment.PARTS[job["type"]]
-    version = equipment.installed(meter, part)["version"]
-    passed, _ = equipment.diagnose(meter, f"after {part.name} {version}", command=job["command"], told=("Casset", *job["told"]))
+    """Repeat the diagnostic once something was exchanged; when it fails after an update, the version before comes back."""
+    part = equipment.PARTS.get(job.get("type", ""))
+    what = f"after {part.name} {equipment.installed(meter, part)['version']}" if part else "after the exchange"
+    passed, _ = equipment.diagnose(meter, what, command=job["command"], told=("Casset", *job["told"]))
+    if part is None:
+        return
     if passed:
         equipment.trust(meter, part)
         equipment.attest(meter, "auto")
@@ -197,6 +199,7 @@ def _replaced(meter: Body, command: Command) -> Outcome:
     equipment.put_in(meter, record["new"])
     said = f"{record['part']} {record['old']} was replaced by {record['new']}"
     event = meter.events.record("hardwareReplaced", said, severity="info", command=command.id, extra=record)
+    meter.jobs.set("diagnostic", meter.now(), {"command": command.id, "told": list(command.concerned)})
     return Done({**record, "hardware": record["new"], "evtId": event})
 
 
