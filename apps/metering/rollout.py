@@ -20,7 +20,7 @@ GLANCE = 0.3
 AT_ONCE = 16
 """Requests that are under way at the same time."""
 
-_STATES = {State.EXECUTED: Result.INSTALLED, State.REJECTED: Result.FAILED, State.FAILED: Result.FAILED, State.EXPIRED: Result.FAILED}
+_STATES: Mapping[str, Result] = {State.EXECUTED: Result.INSTALLED, State.REJECTED: Result.FAILED, State.FAILED: Result.FAILED, State.EXPIRED: Result.FAILED}
 _EVENTS = {"diagnosticPassed": Result.DIAGNOSTIC_PASSED, "diagnosticFailed": Result.DIAGNOSTIC_FAILED, "restored": Result.ROLLED_BACK}
 _BUSY = frozenset({Stage.UPDATING, Stage.INSTALLED, Stage.ROLLING_BACK})
 
@@ -52,9 +52,13 @@ class Rollout:
             raise CampaignFault(f"{path}: the stored state of a campaign is none: {error}") from error
 
     @classmethod
-    def plan(cls, plan: Plan, package: Mapping[str, Any]) -> "Rollout":
+    def plan(cls, plan: Plan, package: Any) -> "Rollout":
         """Begin a campaign with a package as it lies in ``sm-test/packages``: ``{"type", "params"}``. Raises CampaignFault."""
-        if package.get("type") not in ("firmwareUpdate", "softwareUpdate") or not isinstance(package.get("params"), Mapping):
+        if (
+            not isinstance(package, Mapping)
+            or package.get("type") not in ("firmwareUpdate", "softwareUpdate")
+            or not isinstance(package.get("params"), Mapping)
+        ):
             raise CampaignFault('package: must be {"type": "firmwareUpdate" or "softwareUpdate", "params": {…}}')
         return cls(Campaign(plan), package["type"], dict(package["params"]))
 
@@ -147,7 +151,7 @@ class Runner:
         """Give everything that a meter has said of the update so far, in its order; what is known already changes nothing."""
         top, identifier = f"{self._client.base}/mtr-{device}", f"{self.rollout.campaign.plan.id}-{device}"
         since = stamp(self.rollout.campaign.of(device).begun - 60)
-        found = [(_STATES.get(one.get("state")), one.get("error")) for one in await self._contents(f"{top}/cmd/maint/out", identifier, since)]
+        found = [(_STATES.get(str(one.get("state"))), one.get("error")) for one in await self._contents(f"{top}/cmd/maint/out", identifier, since)]
         results = [(result, str(error.get("text", "")) if isinstance(error, Mapping) else "") for result, error in found if result is not None]
         for place in ("malfunction", "state"):
             for one in await self._contents(f"{top}/events/{place}", identifier, since):

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -9,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from apps.cli import app
 from apps.client import AccessControlOperation as May
 from apps.client import allow
 from apps.metering.campaign import Campaign, CampaignFault, Phase, Plan, Stage
@@ -19,6 +22,7 @@ from apps.metering.packages import carried
 from apps.metering.rollout import Rollout, Runner, members
 from apps.metering.vocabulary import State
 from apps.metering.world import ADMIN, World
+from tests.metering.bench import until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -91,8 +95,11 @@ async def test_a_canary_that_goes_back_stops_the_campaign_until_somebody_lets_it
 async def test_a_campaign_goes_on_after_a_restart_and_no_meter_does_anything_twice(world: World, tmp_path: Path) -> None:
     offer, path = await package(world, 4), tmp_path / "again.json"
     first = asyncio.ensure_future(runner(world, Rollout.plan(plan("again", canary=1.0), offer), path).run())
-    while not path.exists() or not Rollout.load(path).campaign.devices:
-        await asyncio.sleep(0.01)
+
+    async def begun() -> bool:
+        return path.exists() and bool(Rollout.load(path).campaign.devices)
+
+    await until(begun)
     first.cancel()
     with suppress(asyncio.CancelledError):
         await first
@@ -114,7 +121,7 @@ async def test_a_package_that_is_refused_and_a_meter_that_is_not_there_are_failu
     assert "M77" in done.of("M77").why
 
 
-def test_a_state_that_is_none_and_a_package_that_is_none_are_named(tmp_path: Path) -> None:
+async def test_a_state_that_is_none_and_a_package_that_is_none_are_named(tmp_path: Path) -> None:
     (tmp_path / "state.json").write_text("{}")
     for path in (tmp_path / "state.json", tmp_path / "missing.json"):
         with pytest.raises(CampaignFault, match=path.name):
@@ -157,10 +164,32 @@ async def test_a_meter_that_is_swapped_out_is_off_and_comes_back_when_it_is_put_
     async with stage(world) as found:
         order = await found.command("asset", "maint", "swapOut", {"old": "M3", "new": "M9"}, meter="M3")
         await found.status(order, State.EXECUTED)
-        async with asyncio.timeout(20):
-            while world.devices["mtr-M3"].on:
-                await asyncio.sleep(0.05)
+
+        async def off() -> bool:
+            return not world.devices["mtr-M3"].on
+
+        await until(off)
         await found.see("asset", "mtr-M3/readings/registers", "the last reading", lambda one: one["reason"] == "final")
         await found.control("powerOn", "M3")
         await found.event("installed", meter="M3", container="state")
         assert world.devices["mtr-M3"].on
+
+
+@pytest.mark.parametrize(("arguments", "code", "said"), [(["--abort", "2"], 2, "abort"), ([], 0, "3 done"), (["--go-on"], 0, "3 done")])
+async def test_the_command_of_the_asset_organisation(
+    world: World, tmp_path_factory: pytest.TempPathFactory, arguments: list[str], code: int, said: str
+) -> None:
+    state = tmp_path_factory.getbasetemp() / "campaign.json"
+    offer = tmp_path_factory.getbasetemp() / "offer.json"
+    offer.write_text(json.dumps(await package(world, 2)))
+    given = ["metering", "campaign", f"{world.cse.http}/cse-in/grp-P1", "--state", str(state), "--package", str(offer), *arguments]
+    result = await asyncio.to_thread(CliRunner().invoke, app, given)
+    assert result.exit_code == code, result.output
+    assert said in result.output
+
+
+async def test_the_command_needs_a_package_to_begin(world: World, tmp_path: Path) -> None:
+    given = ["metering", "campaign", f"{world.cse.coap}/cse-in/grp-P1", "--state", str(tmp_path / "none.json")]
+    result = await asyncio.to_thread(CliRunner().invoke, app, given)
+    assert result.exit_code == 2
+    assert "--package" in result.output

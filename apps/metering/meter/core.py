@@ -57,8 +57,8 @@ class Meter:
     def _startup(self, first: bool) -> None:
         body, identity = self.body, equipment.plate(self.body)
         plate = {"serial": identity.name, "model": identity.model, "hardware": identity.hardware, "firmware": identity.firmware}
-        plate |= {"software": identity.software, "first": first}
-        body.events.record("startup", f"{identity.kind} meter {identity.name} has started", severity="info", extra=plate)
+        plate |= {"software": identity.software}
+        body.events.record("startup", f"{identity.kind} meter {identity.name} has started", severity="info", extra={**plate, "first": first})
         self._read("startup")
         handlers.start(body, first)
 
