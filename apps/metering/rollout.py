@@ -3,14 +3,15 @@
 import asyncio
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from apps.client import Client, Resource
 from apps.metering.campaign import Campaign, CampaignFault, Order, Phase, Plan, Result, Stage, advance, go_on, next_due, outstanding, report, restored, stored
 from apps.metering.clock import Clock
+from apps.metering.packages import KINDS
 from apps.metering.vocabulary import State, stamp
 from cse.errors import CSEError, RequestTimeout, TargetNotReachable
 
@@ -22,6 +23,9 @@ AT_ONCE = 16
 
 _STATES: Mapping[str, Result] = {State.EXECUTED: Result.INSTALLED, State.REJECTED: Result.FAILED, State.FAILED: Result.FAILED, State.EXPIRED: Result.FAILED}
 _EVENTS = {"diagnosticPassed": Result.DIAGNOSTIC_PASSED, "diagnosticFailed": Result.DIAGNOSTIC_FAILED, "restored": Result.ROLLED_BACK}
+Each = TypeVar("Each")
+Answer = TypeVar("Answer")
+
 _BUSY = frozenset({Stage.UPDATING, Stage.INSTALLED, Stage.ROLLING_BACK})
 
 
@@ -54,11 +58,8 @@ class Rollout:
     @classmethod
     def plan(cls, plan: Plan, package: Any) -> "Rollout":
         """Begin a campaign with a package as it lies in ``sm-test/packages``: ``{"type", "params"}``. Raises CampaignFault."""
-        if (
-            not isinstance(package, Mapping)
-            or package.get("type") not in ("firmwareUpdate", "softwareUpdate")
-            or not isinstance(package.get("params"), Mapping)
-        ):
+        known = isinstance(package, Mapping) and package.get("type") in KINDS and isinstance(package.get("params"), Mapping)
+        if not known:
             raise CampaignFault('package: must be {"type": "firmwareUpdate" or "softwareUpdate", "params": {…}}')
         return cls(Campaign(plan), package["type"], dict(package["params"]))
 
@@ -70,7 +71,7 @@ class Rollout:
 async def members(client: Client, group: str) -> tuple[str, ...]:
     """Give the meter ids of a group, in the order of its members. Raises CSEError."""
     found = await client.retrieve(group)
-    names = await _all(client.retrieve(str(member), "rn") for member in found.get("mid") or ())
+    names = await _all(lambda member: client.retrieve(str(member), "rn"), found.get("mid") or ())
     return tuple(str(name["rn"]).removeprefix("mtr-") for name in names if str(name["rn"]).startswith("mtr-"))
 
 
@@ -140,7 +141,7 @@ class Runner:
         campaign = self.rollout.campaign
         devices = [device for device in campaign.plan.devices if campaign.of(device).stage in _BUSY or campaign.of(device).silent]
         try:
-            answers = await _all(self._heard(device) for device in devices)
+            answers = await _all(self._heard, devices)
         except (RequestTimeout, TargetNotReachable):
             return
         for device, results in zip(devices, answers, strict=True):
@@ -165,12 +166,12 @@ class Runner:
         return [one.content for one in listed if isinstance(one.content, Mapping) and one.content.get("cmdId") == identifier]
 
 
-async def _all(work: Iterable[Any]) -> list[Any]:
-    """Await many, some at once, and give their answers in order."""
+async def _all(work: Callable[[Each], Awaitable[Answer]], items: Iterable[Each]) -> list[Answer]:
+    """Do something for many, some at once, and give the answers in order."""
     gate = asyncio.Semaphore(AT_ONCE)
 
-    async def one(each: Any) -> Any:
+    async def one(each: Each) -> Answer:
         async with gate:
-            return await each
+            return await work(each)
 
-    return await asyncio.gather(*(one(each) for each in work))
+    return await asyncio.gather(*(one(each) for each in items))

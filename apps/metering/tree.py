@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from apps.client import AccessControlOperation, Client, Resource
+from apps.client import AccessControlOperation, Client, NotificationEventType, Resource
 from apps.client import ResourceTypeID as Ty
 from apps.metering import access
 from apps.metering.vocabulary import CLASSES, TIMERS
@@ -196,6 +196,9 @@ async def listen(client: Client, meter: Identity, url: str) -> None:
         await client.subscribe(f"{base}/{meter.ae}/cmd/{kind}/in", f"{url}/cmd/{kind}", enc=CREATED_BY, name=f"sub-{meter.ae}", pn=2)
     for name in ("error", "security"):
         await client.subscribe(f"{base}/{meter.ae}/events/{name}", f"{url}/events/{name}", enc=CREATED_BY_WATCH, name=f"sub-{meter.ae}", pn=2)
+    for name in ("firmware", "software", "reboot"):
+        update = [NotificationEventType.UPDATE_OF_RESOURCE]
+        await client.subscribe(f"{base}/nod-{meter.name}/{name}", f"{url}/node/{name}", events=update, name=f"sub-{meter.ae}", pn=2)
     for place in ("actions", "screen"):
         await client.subscribe(f"{base}/{meter.display}/{place}", f"{url}/{place}", name=f"sub-{meter.ae}", pn=2)
 

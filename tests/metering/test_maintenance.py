@@ -458,3 +458,54 @@ def test_a_new_meter_asks_whether_there_is_something_newer() -> None:
     bench.power_on()
     bench.write()
     assert [event["type"] for event in bench.at_place("events/state")][3:] == ["startup"]
+
+
+# --- management objects ---------------------------------------------------------------------------------------------------------------------------------------
+
+
+def trigger(bench: Bench, content: Any, part: str = "software") -> None:
+    """Let the asset organisation start an update at the object, and the content of its URL arrive."""
+    bench.tell(f"node/{part}", {"in" if part == "software" else "ud": True, "url": "cse-in/images/p", "vr": "7"})
+    (name,) = bench.meter.body.kept.all("fetch")
+    bench.meter.errands.arrived(name, None if content is None else json.dumps(content).encode(), "not there")
+    bench.write()
+
+
+@pytest.mark.parametrize(("part", "kind", "status"), [("software", "softwareUpdate", "ins"), ("firmware", "firmwareUpdate", "uds")])
+def test_an_update_that_is_started_at_the_object_is_checked_and_done_as_one_by_command(bench: Bench, part: str, kind: str, status: str) -> None:
+    trigger(bench, {"type": kind, "params": package(kind)}, part)
+    node = bench.at_place(f"nod-M1/{part}")[-1]
+    assert (node["vr"], node[status]["sus"]) == ("1.1.0", 1)
+    assert [record["state"] for record in bench.at_place("cmd/maint/out")] == ["validated", "executed"]
+    bench.later(0.1)
+    assert events(bench, "state", "diagnosticPassed")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        "no package",
+        {"type": "firmwareUpdate", "params": {}},
+        {"type": "softwareUpdate", "params": {}},
+        {"type": "softwareUpdate", "params": package(key=STRANGER)},
+        {"type": "softwareUpdate"},
+    ],
+)
+def test_what_is_no_signed_package_is_a_failure_at_the_object_which_says_what_runs(bench: Bench, content: Any) -> None:
+    trigger(bench, content)
+    node = bench.at_place("nod-M1/software")[-1]
+    assert (node["vr"], node["ins"]) == ("1.0.0", {"acn": "install", "sus": 2})
+    assert "executed" not in [record["state"] for record in bench.at_place("cmd/maint/out")]
+
+
+def test_other_changes_of_the_object_start_nothing(bench: Bench) -> None:
+    bench.tell("node/firmware", {"ud": False, "url": "cse-in/images/p"})
+    assert not bench.meter.body.kept.all("fetch")
+
+
+def test_a_meter_restarts_when_it_is_told_to(bench: Bench) -> None:
+    bench.tell("node/reboot", {"rbo": True})
+    assert bench.at_place("nod-M1/reboot")[-1] == {"rbo": False}
+    assert events(bench, "state", "startup")
+    assert bench.at_place("readings/registers")[-1]["reason"] == "startup"

@@ -151,6 +151,22 @@ async def test_a_package_that_lies_at_a_cse_is_fetched_over_the_meters_own_proto
             await found.attributes("asset", f"nod-{meter}/software", "the version", lambda one: one["vr"] == offer["params"]["version"])
 
 
+async def test_an_update_is_started_at_the_management_object_too(world: World) -> None:
+    offer = await package(world, 0)
+    async with world.client(ADMIN) as admin:
+        await admin.access_policy("cse-in", "acp-images", [allow([ADMIN], May(63)), allow(["Cmtr-*"], May.RETRIEVE)])
+        await admin.container("cse-in", "images", acpi=["cse-in/acp-images"])
+        document = await admin.put("cse-in/images", offer)
+    asset = world.client("Casset")
+    await asset.update("cse-in/nod-M2/software", {"url": document.address, "in": True}, root="m2m:swr")
+    async with stage(world) as found:
+        node = await found.attributes("asset", "nod-M2/software", "the version", lambda one: one["ins"]["sus"] == 1 and one["vr"] == offer["params"]["version"])
+        assert node["in"] is False
+        await asset.update("cse-in/nod-M2/software", {"url": "cse-in/images/nothing", "vr": "99", "in": True}, root="m2m:swr")
+        node = await found.attributes("asset", "nod-M2/software", "the failure", lambda one: one["ins"]["sus"] == 2)
+        assert (node["vr"], node["in"]) == (offer["params"]["version"], False)
+
+
 async def test_a_package_that_is_not_where_it_should_be_fails(world: World) -> None:
     offer = await package(world, 1)
     async with stage(world) as found:

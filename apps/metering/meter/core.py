@@ -10,7 +10,10 @@ from apps.metering.meter import equipment, handlers
 from apps.metering.meter.body import Body
 from apps.metering.meter.commands import Commands
 from apps.metering.meter.errands import Errands
+from apps.metering.meter.handlers import maint
 from apps.metering.meter.readings import NoReading
+from apps.metering.meter.records import key_of
+from apps.metering.vocabulary import State
 from cse.errors import TargetNotReachable
 
 
@@ -73,6 +76,8 @@ class Meter:
             if rest.startswith("cmd/"):
                 creator = str(about.get("cr") or notification.by)
                 self.commands.arrive(rest.removeprefix("cmd/"), about.get("con"), creator.rpartition("/")[2], about.ri)
+            elif rest.startswith("node/"):
+                self._managed(rest.removeprefix("node/"), about.attributes)
             else:
                 self._heard(rest, _content(about))
             body.tell()
@@ -89,6 +94,22 @@ class Meter:
                 self.body.happened(rest)
             case _ if rest.startswith("events/"):
                 self._noticed(content)
+
+    def _managed(self, name: str, attributes: Mapping[str, Any]) -> None:
+        """Do what a trigger of a management object asks for."""
+        if name != "reboot":
+            maint.asked(self.body, name, attributes)
+        elif attributes.get("rbo") is True:
+            self.body.outbox.update(self.body.node("reboot"), "m2m:rbo", {"rbo": False})
+            self.start()
+
+    def _delivered(self, name: str) -> None:
+        """Carry out a package that was fetched for a management object, as a command of the asset organisation would be; say so when it is not to be had."""
+        envelope = maint.ordered(self.body, name)
+        if envelope is not None:
+            self.commands.arrive("maint", envelope, "Casset", envelope["cmdId"])
+        if envelope is None or self.body.kept.get("command", key_of("Casset", envelope["cmdId"]))["state"] != State.EXECUTED:
+            equipment.refuse(self.body, equipment.PARTS[f"{name}Update"])
 
     def _noticed(self, event: Mapping[str, Any]) -> None:
         """Remember an event that the head-end has recorded about this meter: a refused access, an answer that nobody has acknowledged."""
@@ -132,6 +153,9 @@ class Meter:
 
     def _occasion(self, name: str) -> None:
         """Let go on who waits for an occasion; a reading that nobody waits for and that could not go out is an error."""
+        if name.startswith("fetched:node:"):
+            self._delivered(name.removeprefix("fetched:node:"))
+            return
         found, _, tag = name.partition(":")
         if not self.commands.occasion(name) and found in ("held", "late") and tag.startswith("reading:"):
             identifier = tag.removeprefix("reading:")

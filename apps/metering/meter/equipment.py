@@ -18,18 +18,19 @@ ROLL_BACK = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What can be updated: its management object, the root and the attributes of that for name and status, the action, and its version in deviceInfo."""
+    """What can be updated: its management object, the root and the attributes of that for name, trigger and status, the action, its version in deviceInfo."""
 
     name: str
     root: str
     title: str
+    trigger: str
     status: str
     action: str
     version: str
 
 
-FIRMWARE = Part("firmware", "m2m:fwr", "fwn", "uds", "update", "fwv")
-SOFTWARE = Part("software", "m2m:swr", "swn", "ins", "install", "swv")
+FIRMWARE = Part("firmware", "m2m:fwr", "fwn", "ud", "uds", "update", "fwv")
+SOFTWARE = Part("software", "m2m:swr", "swn", "in", "ins", "install", "swv")
 PARTS: Mapping[str, Part] = {"firmwareUpdate": FIRMWARE, "softwareUpdate": SOFTWARE}
 """Parts by the type of the command that updates them."""
 
@@ -80,6 +81,11 @@ def _run(meter: Body, part: Part, package: Mapping[str, str], status: Status) ->
     told = {"vr": package["version"], part.title: package["name"], "url": package["url"], part.status: {"acn": part.action, "sus": int(status)}}
     meter.outbox.update(meter.node(part.name), part.root, told)
     meter.outbox.update(meter.node("deviceInfo"), "m2m:dvi", {part.version: package["version"]})
+
+
+def refuse(meter: Body, part: Part) -> None:
+    """Have the management object say that an update was not made, and what runs."""
+    _run(meter, part, installed(meter, part), Status.FAILURE)
 
 
 def trust(meter: Body, part: Part) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-import binascii
+import json
 from contextlib import suppress
 from urllib.parse import urlsplit
 
@@ -46,7 +46,7 @@ class Errands:
         except CSEError as refused:
             self.arrived(name, None, str(refused))
         except ValueError as wrong:
-            self.arrived(name, None, f"it holds no base64: {wrong}")
+            self.arrived(name, None, f"its content is not what its content information says: {wrong}")
         else:
             self.arrived(name, content, "")
 
@@ -63,7 +63,7 @@ class Errands:
 
 
 async def _content(client: Client, url: str) -> bytes:
-    """Read the content of an instance at an address of the meter's CSE, or at a URL of another one."""
+    """Read the content of an instance at an address of the meter's CSE, or at a URL of another one: base64 unless contentInfo says plain (encodingType 0)."""
     parts = urlsplit(url)
     if parts.scheme in ("http", "https", "coap"):
         path = parts.path.strip("/")
@@ -71,7 +71,7 @@ async def _content(client: Client, url: str) -> bytes:
             found = await other.retrieve(path)
     else:
         found = await client.retrieve(url)
-    try:
-        return base64.b64decode(str(found.get("con", "")), validate=True)
-    except binascii.Error as error:
-        raise ValueError(str(error)) from error
+    content, encoding = found.get("con", ""), str(found.get("cnf", ":1")).partition(":")[2]
+    if encoding[:1] in ("1", "2"):
+        return base64.b64decode(str(content), validate=True)
+    return (content if isinstance(content, str) else json.dumps(content)).encode()

@@ -1,6 +1,7 @@
 """Updates, diagnostics, integrity, visits and exchanges (use case 2, install and maintain)."""
 
 import base64
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ from apps.metering.meter.readings import NoReading
 from apps.metering.meter.records import Command, Done, Failed, Later, Outcome, Rejected
 from apps.metering.meter.secure import SecureEnvironment
 from apps.metering.packages import PackageRefused, carried, check
-from apps.metering.vocabulary import State
+from apps.metering.vocabulary import State, stamp
 from cse.datatypes import seconds_of
 
 SCHEMES = ("http://", "https://", "coap://")
@@ -118,6 +119,29 @@ def _after_update(meter: Body, job: Mapping[str, Any]) -> None:
 def _roll_back(meter: Body, job: Mapping[str, Any]) -> None:
     equipment.roll_back(meter, equipment.PARTS[job["type"]], job["command"], ("Casset", *job["told"]))
     equipment.attest(meter, "auto")
+
+
+def asked(meter: Body, name: str, attributes: Mapping[str, Any]) -> None:
+    """Take an update that the asset organisation starts at a management object: the URL of that is where a package lies, ``{"type", "params"}``."""
+    part = next(part for part in equipment.PARTS.values() if part.name == name)
+    if attributes.get(part.trigger) is True:
+        meter.kept.put("fetch", f"node:{name}", str(attributes.get("url", "")))
+        meter.errand()
+
+
+def ordered(meter: Body, name: str) -> Mapping[str, Any] | None:
+    """Give the command that a package which was fetched for a management object stands for, None when it is none."""
+    kind, fetched = f"{name}Update", meter.kept.get("fetched", f"node:{name}")
+    meter.kept.drop("fetched", f"node:{name}")
+    try:
+        package = json.loads(base64.b64decode(fetched["content"] or ""))
+        params = {key: value for key, value in package["params"].items() if key != "installAt"}
+        if package["type"] != kind:
+            return None
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
+    known = {"cmdId": f"{name}-{meter.identity.name}-{meter.kept.number('node')}", "type": kind, "issuer": "Casset", "issuedAt": stamp(meter.now())}
+    return {**known, "validUntil": stamp(meter.now() + 60), "consent": "none", "params": params}
 
 
 # --- diagnostic and integrity ---------------------------------------------------------------------------------------------------------------------------------
