@@ -199,6 +199,9 @@ class Commands:
         self._keep(replace(command, step="screen", item=item, wake=self._body.now() + self._body.settings.timer("displayWithin"), waits=()))
 
     def _displayed(self, command: Command) -> Command:
+        replaced = self._active.get(key_of(command.issuer, str(command.params.get("replaces", ""))))
+        if replaced is not None and replaced.kind == command.kind and replaced.step in ("screen", "consumer"):
+            self._status(replaced, State.EXECUTED, result={"disposition": "replaced", "replacedBy": command.id})
         wanted = command.envelope.get("consumerDeadline", self._body.settings.timer("consumerDeadline"))
         due = min(self._body.now() + float(wanted), seconds_of(command.envelope["validUntil"]))
         return self._keep(replace(self._status(command, State.DISPLAYED), step="consumer", due=due, wake=due))
@@ -236,7 +239,8 @@ class Commands:
             return
         kind = handler.unread or ("notActed" if command.viewed else "notRead")
         said = "read, but not answered" if command.viewed else "not read"
-        self._body.notices.withdraw(command.item, handler.item)
+        if not handler.stays:
+            self._body.notices.withdraw(command.item, handler.item)
         self._expire(command, kind, f"the consumer has {said} {command.id} in time")
 
     # --- ends ------------------------------------------------------------------------------------------------------------------------------------------------

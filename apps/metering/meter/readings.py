@@ -115,7 +115,7 @@ class Readings:
 
     def next_report(self, moment: float) -> float:
         """Give the time of the scheduled register reading after a moment."""
-        period = self._settings.period
+        period = self._settings.period(moment)
         return (moment // period + 1) * period
 
 
