@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from apps.metering import access, organisations, tree
 from apps.metering.clock import Clock, RealClock
 from apps.metering.device import ENTERING, Core, Device, Post
 from apps.metering.display import Display
+from apps.metering.keys import public_text, signing_key
 from apps.metering.memory import Memory
 from apps.metering.meter.body import Body
 from apps.metering.meter.core import Meter
@@ -80,6 +81,7 @@ class World:
         self.devices: dict[str, Device] = {}
         self.memory = Memory(str(plan.directory / "devices.db"))
         self.running: Running | None = None
+        self._issuer = signing_key(plan.directory / "issuer.pem")
         self._cse = AsyncExitStack()
         self._post = Post()
         self._http = HttpSender()
@@ -194,7 +196,7 @@ class World:
                 self._add(device, lambda device=device, premise=premise: Generator(device, self._wires[premise], *self._own(device)))  # type: ignore[misc]
         self._add("sm-watch", self._watcher)
         if plan.simulation:
-            self._add("sm-test", lambda: Simulation(self.devices, *self._own("sm-test", later=self._start)))
+            self._add("sm-test", lambda: Simulation(self.devices, *self._own("sm-test", later=self._start, issuer=self._issuer)))
         await self._all_on(list(self.devices))
         for number, meter in enumerate(plan.meters):
             self._add(meter.ae, lambda meter=meter: self._meter(meter), coap=number % 2 == 1)  # type: ignore[misc]
@@ -213,6 +215,7 @@ class World:
         return self.watcher
 
     def _meter(self, meter: Identity) -> Core:
+        meter = replace(meter, issuer=public_text(self._issuer))
         return Meter(Body(meter, self.memory.of(meter.ae), self.plan.clock.now, self._wires[meter.premise], self.plan.base))
 
     def _add(self, name: str, build: Callable[[], Core], *, coap: bool = False) -> None:
