@@ -1,6 +1,7 @@
 """``cse demo --metering --meters 2000``: brings a fleet up, lets it work for some periods, and says what it has found."""
 
 import asyncio
+import logging
 import resource
 import sys
 from collections.abc import Callable
@@ -30,6 +31,7 @@ def run(http: str, coap: str, store: str | None, meters: int, period: float, per
         console.print(f"a fleet needs meters, a period of a second or more, and periods, not {meters}, {period:g} and {periods}", style="red")
         return 2
     _open_many_files()
+    logging.getLogger("coap").setLevel(logging.CRITICAL)  # aiocoap complains of each request that is given up when the fleet is switched off
     with TemporaryDirectory(prefix="onem2m-fleet-") as directory:
         plan = Plan(Path(directory), fleet(meters, period), frozenset(), simulation=False, store=store or "", http=http, coap=coap)
         try:
@@ -72,7 +74,6 @@ async def _play(plan: Plan, period: float, periods: int, console: Console) -> in
         console.print(f"{len(plan.meters)} meters stand after {loop.time() - began:.0f} s and {figures.requests} requests", highlight=False)
         play = Play(world, period, periods)
         await play.run(lambda said: console.print(said, highlight=False, soft_wrap=True))
-        await world.hush()
         _summary(play, console)
         return 1 if play.faults else 0
     finally:

@@ -29,9 +29,6 @@ LEAK = 0.1
 NEARLY = 0.95
 """Share of a period after which the next one is nearly due."""
 
-GRACE = 1.0
-"""Seconds in which requests under way end."""
-
 LOOKING = 16
 """Premises that are looked at at the same time."""
 
@@ -70,12 +67,6 @@ class Fleet(World):
     def over_coap(self, meter: Identity) -> bool:
         """Tell whether a meter talks CoAP."""
         return self.devices[meter.ae].coap
-
-    async def hush(self) -> None:
-        """Let nobody write any more, and what is under way end."""
-        for device in self.devices.values():
-            device.link(False)
-        await self.plan.clock.wait(GRACE)
 
     @property
     def standing(self) -> int:
