@@ -185,6 +185,13 @@ def organisation_policies(name: str) -> Iterator[tuple[str, Sequence[Mapping[str
     yield f"acp-{name}-acks", [own, *reading([ae_id("sm-watch")])]
 
 
+def accord_policies(meters: Sequence[str]) -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
+    """Give the policies of what the watcher decides for groups: meters vote, and hear the decision (apps.metering.accord)."""
+    own, members = allow([ae_id("sm-watch")], ALL), [ae_id(f"mtr-{meter}") for meter in meters]
+    yield "acp-sm-watch-votes", [own, allow(members, May.CREATE, children=[Ty.CONTENT_INSTANCE])]
+    yield "acp-sm-watch-accord", [own, *reading(members)]
+
+
 def base_rules() -> Sequence[Mapping[str, Any]]:
     """Give the rules of the CSEBase: those of the system may look at it, asset may subscribe to new entities (section 12)."""
     known = [ae_id(name) for name in (*ORGANISATIONS, *HEAD_END, "sm-test")]

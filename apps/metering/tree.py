@@ -45,6 +45,8 @@ class Identity:
     timers: Mapping[str, float] = field(default_factory=lambda: dict(TIMERS))
     recipients: tuple[str, ...] = ("Crdr-1",)
     """Who gets the scheduled readings from the beginning."""
+    group: str = ""
+    """The group within which a tariff is for all members or none, "" for none."""
 
     @property
     def ae(self) -> str:
@@ -198,6 +200,8 @@ async def listen(client: Client, meter: Identity, url: str) -> None:
         await client.subscribe(f"{base}/{meter.ae}/cmd/{kind}/in", f"{url}/cmd/{kind}", enc=CREATED_BY, name=f"sub-{meter.ae}", pn=2)
     for name in ("error", "security"):
         await client.subscribe(f"{base}/{meter.ae}/events/{name}", f"{url}/events/{name}", enc=CREATED_BY_WATCH, name=f"sub-{meter.ae}", pn=2)
+    if meter.group:
+        await client.subscribe(f"{base}/sm-watch/accord", f"{url}/accord", name=f"sub-{meter.ae}", pn=2)
     for place in ("actions", "screen"):
         await client.subscribe(f"{base}/{meter.display}/{place}", f"{url}/{place}", name=f"sub-{meter.ae}", pn=2)
 

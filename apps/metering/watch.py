@@ -6,8 +6,9 @@ from typing import Any
 
 from apps.client import Notification
 from apps.client import ResourceTypeID as Ty
+from apps.metering.accord import Accord
 from apps.metering.device import Setup
-from apps.metering.entity import Entity, content
+from apps.metering.entity import Entity, container, content
 from apps.metering.memory import Kept
 from apps.metering.meter.records import key_of
 from apps.metering.tree import CREATED_BY
@@ -23,22 +24,37 @@ _AGAIN = 0.5
 class Watch(Entity):
     """The watcher. It remembers what it waits for, so that its own restart loses nothing; what it missed meanwhile the CSE tells it then.
 
-    ``premises`` gives the meters of a premise, whom a refused access to its display or devices concerns too.
+    ``premises`` gives the meters of a premise, whom a refused access to its display or devices concerns too. ``groups`` gives those of a group: a tariff is
+    for all of them or none (apps.metering.accord).
     """
 
     app = "Nsm.watch"
 
-    def __init__(self, kept: Kept, now: Callable[[], float], base: str = "cse-in", premises: Mapping[str, Sequence[str]] | None = None) -> None:
+    def __init__(
+        self,
+        kept: Kept,
+        now: Callable[[], float],
+        base: str = "cse-in",
+        premises: Mapping[str, Sequence[str]] | None = None,
+        groups: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         super().__init__("sm-watch", kept, now, base)
-        self._premises = premises or {}
+        self._premises, self._groups = premises or {}, groups or {}
+        self._accord = Accord(kept, now, self._groups, lambda told: self.outbox.put(self.place("accord"), {"ts": self.ts(), **told}))
         self._waiting: dict[str, dict[str, Any]] = dict(kept.all("waiting"))
         self._new = asyncio.Event()
+
+    @property
+    def own(self) -> Sequence[tuple[str, int, str, Mapping[str, Any], str]]:
+        """Where meters of a group vote, and where they hear what is decided."""
+        return [container(name, f"acp-sm-watch-{name}") for name in ("votes", "accord")] if self._groups else []
 
     @property
     def watched(self) -> Sequence[tuple[str, str, Mapping[str, Any]]]:
         """New meters, and what organisations acknowledge."""
         base = [(self.base, "base", {"enc": {"net": [int(Net.CREATE_OF_DIRECT_CHILD_RESOURCE)], "chty": [int(Ty.AE)]}})]
-        return [*base, *((f"{self.base}/{name}/acks", f"acks/{name}", {}) for name in ORGANISATIONS)]
+        votes: list[tuple[str, str, Mapping[str, Any]]] = [(self.place("votes"), "votes", {})] if self._groups else []
+        return [*base, *votes, *((f"{self.base}/{name}/acks", f"acks/{name}", {}) for name in ORGANISATIONS)]
 
     async def work(self, setup: Setup) -> None:
         """Find the meters, and subscribe to each as soon as its tree is there."""
@@ -89,6 +105,9 @@ class Watch(Entity):
                 self._commanded(meter, kind, told, notification)
             case "cmd":
                 self._stated(meter, kind, told)
+            case "votes":
+                voter = str(told.get("meter"))
+                self._accord.voted(voter, str(told.get("issuer")), str(told.get("cmdId")), self._patience(voter))
             case "acks":
                 self._done(f"ack\n{about}\n{told.get('cmdId')}")
             case "reading":
@@ -106,6 +125,9 @@ class Watch(Entity):
         identifier = identifier if isinstance(identifier, str) and identifier else resource.ri
         if self.kept.get("wish", f"{meter}\n{kind}\n{identifier}") is not None:
             return
+        if kind == "tariff" and any(meter in members for members in self._groups.values()):
+            wait = max(0.0, (_time(told.get("notBefore")) or 0.0) - self.now())
+            self._accord.seen(meter, issuer, identifier, wait + self._patience(meter))
         began = seconds_of(str(resource["ct"]))
         named = told.get("notify")
         concerned = [issuer, *(named if isinstance(named, list) else ()), *CONCERNED.get(kind, ())]
@@ -120,6 +142,9 @@ class Watch(Entity):
         wish = self.kept.get("wish", f"{meter}\n{kind}\n{base}")
         if wish is None:
             return
+        if kind == "tariff" and state in END:
+            error = told.get("error")
+            self._accord.ended(meter, wish["issuer"], identifier, f"{state}: {error.get('text') if isinstance(error, Mapping) else ''}")
         key = f"confirm\n{meter}\n{key_of(wish['issuer'], identifier)}"
         if identifier != base and state == State.DISPLAYED:
             deadline = wish["deadline"]
@@ -167,7 +192,8 @@ class Watch(Entity):
                     self._unacknowledged(wish)
                 case "report":
                     self._missing(wish["meter"], "the scheduled register reading has not come")
-        return min((wish["at"] for wish in self._waiting.values()), default=None)
+        moments = [self._accord.due(now), min((wish["at"] for wish in self._waiting.values()), default=None)]
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def _unacknowledged(self, wish: Mapping[str, Any]) -> None:
         detail = f"{wish['issuer']} has not acknowledged the outcome of {wish['id']}"
@@ -193,6 +219,10 @@ class Watch(Entity):
         event = {"evtId": identifier, "type": kind, "ts": self.ts(), "severity": severity, **({"cmdId": command} if command else {}), "detail": detail}
         self.outbox.put(f"{self.base}/mtr-{meter}/events/{container}", event)
         return identifier
+
+    def _patience(self, meter: str) -> float:
+        """Give the seconds that a meter of a group has to agree: what it has to validate, and as much as an alert may take to come."""
+        return self._timer(meter, "validateWithin") + self._timer(meter, "alertWithin")
 
     def _timer(self, meter: str, name: str) -> float:
         return float(self.kept.get("timers", meter, TIMERS).get(name) or TIMERS[name])

@@ -33,9 +33,9 @@ PATIENCE = 30.0
 """Seconds that the world may take to stand."""
 
 HELD = (
-    Identity("M1", "electricity", generators=("gen-P1-1",), appliances=("dev-P1-1",)),
-    Identity("M2", "gas", model="GM-2"),
-    Identity("M3", "water", model="WM-3", switch=False),
+    Identity("M1", "electricity", generators=("gen-P1-1",), appliances=("dev-P1-1",), group="grp-P1"),
+    Identity("M2", "gas", model="GM-2", group="grp-P1"),
+    Identity("M3", "water", model="WM-3", switch=False, group="grp-P1"),
     Identity("M9", "electricity", recipients=()),
 )
 """The meters of section 11; the last one is off at first."""
@@ -65,6 +65,12 @@ class Plan:
         for meter in self.meters:
             found[meter.premise] = (*found.get(meter.premise, ()), meter)
         return found
+
+    @property
+    def groups(self) -> Mapping[str, tuple[str, ...]]:
+        """The names of the meters by the group within which a tariff is for all or none."""
+        named = [meter for meter in self.meters if meter.group]
+        return {group: tuple(meter.name for meter in named if meter.group == group) for group in dict.fromkeys(meter.group for meter in named)}
 
 
 class World:
@@ -153,6 +159,9 @@ class World:
         await admin.access_policy(base, "acp-base", access.base_rules())
         await admin.access_policy(base, "acp-group", access.group_rules())
         await organisations.provision(admin)
+        if grouped := [meter for members in self.plan.groups.values() for meter in members]:
+            for name, rules in access.accord_policies(grouped):
+                await admin.access_policy(base, name, rules)
         for premise, meters in self.plan.premises.items():
             names = [meter.name for meter in meters]
             await tree.provision_display(admin, premise, names)
@@ -192,7 +201,7 @@ class World:
 
     def _watcher(self) -> Core:
         premises = {premise: [meter.name for meter in meters] for premise, meters in self.plan.premises.items()}
-        self._watch = Watch(self.memory.of("sm-watch"), self.plan.clock.now, self.plan.base, premises)
+        self._watch = Watch(self.memory.of("sm-watch"), self.plan.clock.now, self.plan.base, premises, self.plan.groups)
         return self._watch
 
     def _meter(self, meter: Identity) -> Core:

@@ -1,7 +1,7 @@
 """Where flows are played: the organisations and the consumer as strangers use them, and eyes on the resources of the data model."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from types import TracebackType
@@ -113,6 +113,17 @@ class Stage:
         order = Order(envelope["cmdId"], actor, meter, kind, self.at(0), envelope)
         await self.client(actor).put(f"{self._base}/{order.place}/in", envelope)
         return order
+
+    async def fan_out(
+        self, actor: str, group: str, meters: Sequence[str], kind: str, name: str, params: Mapping[str, Any], *, consent: str = "none", **more: Any
+    ) -> list[Order]:
+        """Issue one command to all meters of a group, and give it as an order for each."""
+        identifier = f"{self.facts.id}-{next(_numbers)}-{self.began[9:15]}"
+        envelope: dict[str, Any] = {"cmdId": identifier, "type": name, "issuer": ae_id(actor), "issuedAt": self.at(0), "validUntil": self.at(LIFE)}
+        envelope |= {"consent": consent, "params": dict(params), **more}
+        since = self.at(0)
+        await self.client(actor).put(f"{self._base}/{group}/fopt/cmd/{kind}/in", envelope)
+        return [Order(identifier, actor, meter, kind, since, envelope) for meter in meters]
 
     async def act(self, item: Mapping[str, Any], action: str, premise: str = "P1") -> None:
         """Let the consumer do something with an item of the screen."""

@@ -14,7 +14,7 @@ from apps.metering import forms
 from apps.metering.meter.body import Body
 from apps.metering.meter.handler import Handler
 from apps.metering.meter.records import Command, Failed, Later, Outcome, Rejected, digest_of, key_of
-from apps.metering.vocabulary import CONCERNED, END, TOLD, Consent, State
+from apps.metering.vocabulary import CONCERNED, END, TOLD, Consent, State, stamp
 from cse.datatypes import seconds_of
 
 Handlers = Mapping[tuple[str, str], Handler]
@@ -57,7 +57,7 @@ class Commands:
             return
         if command.step == "screen":
             command = self._displayed(command)
-        viewed = command.viewed or ts
+        viewed = command.viewed or ("" if self._handler(command).stays and action != "view" else ts)
         command = self._keep(replace(command, viewed=viewed, answer=command.answer if action == "view" else action))
         handler = self._handler(command)
         if command.step == "handler" and action == "override" and handler.override:
@@ -148,6 +148,11 @@ class Commands:
 
     def _start(self, command: Command) -> None:
         handler = self._handler(command)
+        try:
+            handler.begin(self._body, command)
+        except Failed as failed:
+            self._fail(command, failed.code, failed.text)
+            return
         if handler.first or command.envelope["consent"] == Consent.NONE:
             self._run(command, self._attempt)
         else:
@@ -188,7 +193,14 @@ class Commands:
         command = self._status(command, State.EXECUTED, result={**outcome.result, **read})
         if handler.first and command.envelope["consent"] != Consent.NONE:
             notice = replace(command, key=f"{command.key}#info", id=f"{command.id}#info", state=State.SENT, info=True, muted=False, waits=())
-            self._show(self._keep(notice))
+            self._show(self._keep(replace(notice, envelope=self._prolonged(command.envelope))))
+
+    def _prolonged(self, envelope: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Give the consumer time to read of an effect that came after the validUntil of its command."""
+        if seconds_of(envelope["validUntil"]) > self._body.now():
+            return envelope
+        wanted = envelope.get("consumerDeadline", self._body.settings.timer("consumerDeadline"))
+        return {**envelope, "validUntil": stamp(self._body.now() + self._body.settings.timer("displayWithin") + float(wanted))}
 
     # --- the consumer ----------------------------------------------------------------------------------------------------------------------------------------
 
@@ -208,6 +220,8 @@ class Commands:
         if command.info:
             if action in handler.ends or (action == "view" and not handler.ends):
                 self._status(command, State.EXECUTED, result=_seen(command, action))
+                if not command.viewed:
+                    self._tell(command, "notRead", f"the consumer did {action} what {command.id} tells without viewing it")
         elif command.envelope["consent"] == Consent.INFORMED:
             self._run(command, self._attempt)
         elif action == "accept":
@@ -236,7 +250,8 @@ class Commands:
             return
         kind = handler.unread or ("notActed" if command.viewed else "notRead")
         said = "read, but not answered" if command.viewed else "not read"
-        self._body.notices.withdraw(command.item, handler.item)
+        if not handler.stays:
+            self._body.notices.withdraw(command.item, handler.item)
         self._expire(command, kind, f"the consumer has {said} {command.id} in time")
 
     # --- ends ------------------------------------------------------------------------------------------------------------------------------------------------
@@ -321,4 +336,4 @@ def _time(value: Any) -> float | None:
 
 def _seen(command: Command, disposition: str) -> dict[str, Any]:
     """Give what the end of a notice tells: when the effect came, when it was read, and what was done with it."""
-    return {"appliedAt": command.applied, "viewedAt": command.viewed, "disposition": disposition}
+    return {"appliedAt": command.applied, **({"viewedAt": command.viewed} if command.viewed else {}), "disposition": disposition}

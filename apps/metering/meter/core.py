@@ -10,6 +10,7 @@ from apps.metering.meter import handlers
 from apps.metering.meter.body import Body
 from apps.metering.meter.commands import Commands
 from apps.metering.meter.readings import NoReading
+from apps.metering.meter.records import key_of
 
 
 class Meter:
@@ -75,10 +76,20 @@ class Meter:
             case "screen":
                 items = content.get("items")
                 self.commands.shown([str(item.get("msgId")) for item in items if isinstance(item, Mapping)] if isinstance(items, list) else [])
+            case "accord":
+                self._decided(content)
             case _ if rest.startswith("device/"):
                 self.body.happened(rest)
             case _ if rest.startswith("events/"):
                 self._noticed(content)
+
+    def _decided(self, told: Mapping[str, Any]) -> None:
+        """Let go on what the members of a group have agreed on, or what one of them has refused (apps.metering.accord)."""
+        members = told.get("members")
+        if isinstance(members, list) and self.body.identity.name in members:
+            key = key_of(str(told.get("issuer")), str(told.get("cmdId")))
+            self.body.kept.put("accord", key, str(told.get("detail", "")))
+            self.body.happened(f"{'agreed' if told.get('decision') == 'commit' else 'refused'}:{key}")
 
     def _noticed(self, event: Mapping[str, Any]) -> None:
         """Remember an event that the head-end has recorded about this meter: a refused access, an answer that nobody has acknowledged."""

@@ -40,6 +40,8 @@ class Handler:
     refused: type of the error event when the consumer declines, "" for none. unread: the same for silence, "" for notRead or notActed.
     rejection: type of the error event of a ``rejected``, "" for its code. banner: failures are shown to the consumer too. override: the consumer may.
     silence: called in the place of expiry when the consumer says nothing; None, or an Outcome, as ``apply`` gives it.
+    stays: an item that was not read stays on the screen until its validUntil, and viewing is told apart from what else is done with it.
+    begin: raises Failed when the command cannot be begun at its time; nothing was shown yet.
     """
 
     apply: Callable[[Body, Command], Outcome]
@@ -59,6 +61,8 @@ class Handler:
     banner: bool = False
     override: bool = False
     silence: Callable[[Body, Command], Outcome | None] | None = None
+    stays: bool = False
+    begin: Callable[[Body, Command], None] = _nothing
 
 
 Job = Callable[[Body, Mapping[str, Any]], None]

@@ -112,7 +112,7 @@ class Plant:
     def advance(self, now: float) -> None:
         """Let time pass until ``now``; what passed while the meter was off was not measured."""
         hours = 0.0 if self._at is None else max(0.0, now - self._at) / 3600
-        self._at = now
+        self._at = now if self._at is None else max(now, self._at)
         consumed, generated = round(self.load(now) * hours * MICRO), round(self.generation() * hours * MICRO)
         net = consumed - generated
         imported, exported = max(net, 0), max(-net, 0)
