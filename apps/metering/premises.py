@@ -5,7 +5,7 @@ from typing import Any
 
 from apps.client import Notification
 from apps.client import ResourceTypeID as Ty
-from apps.metering.entity import Entity
+from apps.metering.entity import Entity, container
 from apps.metering.memory import Kept
 from apps.metering.meter.physics import Premise
 from cse.codes import NotificationEventType as Net
@@ -26,10 +26,11 @@ class Appliance(Entity):
 
     @property
     def own(self) -> Sequence[tuple[str, int, str, Mapping[str, Any], str]]:
-        """A switch and a target temperature, as module classes of the home domain have them."""
+        """A switch and a target temperature, as module classes of the home domain have them, and what it says of having done what they say."""
         policy, domain = f"acp-{self.name}", "org.onem2m.common.moduleclass"
         return [
             ("powSe", Ty.FLEX_CONTAINER, "cod:binSh", {"cnd": f"{domain}.binarySwitch", "state": self.on}, policy),
+            container("acks", policy),
             ("tarTe", Ty.FLEX_CONTAINER, "cod:tempe", {"cnd": f"{domain}.temperature", "curT0": TEMPERATURE, "tarTe": TEMPERATURE}, policy),
         ]
 
@@ -44,10 +45,15 @@ class Appliance(Entity):
         return bool(self.kept.get("device", "on", False))
 
     def hear(self, rest: str, notification: Notification) -> None:
-        """Do what the switch says."""
-        if rest == "powSe" and notification.resource is not None and isinstance(state := notification.resource.get("state"), bool):
-            self.kept.put("device", "on", state)
-            self._wires.loads[self.name] = POWER if state else 0.0
+        """Do what switch and target say, and acknowledge it."""
+        if notification.resource is None:
+            return
+        value = notification.resource.get("state" if rest == "powSe" else "tarTe")
+        if rest == "powSe" and isinstance(value, bool):
+            self.kept.put("device", "on", value)
+            self._wires.loads[self.name] = POWER if value else 0.0
+        if value is not None:
+            self.outbox.put(self.place("acks"), {"ts": self.ts(), "module": rest, "value": value})
 
 
 class Generator(Entity):

@@ -202,6 +202,8 @@ async def listen(client: Client, meter: Identity, url: str) -> None:
         await client.subscribe(f"{base}/{meter.ae}/events/{name}", f"{url}/events/{name}", enc=CREATED_BY_WATCH, name=f"sub-{meter.ae}", pn=2)
     if meter.group:
         await client.subscribe(f"{base}/sm-watch/accord", f"{url}/accord", name=f"sub-{meter.ae}", pn=2)
+    for name in meter.appliances:
+        await client.subscribe(f"{base}/{name}/acks", f"{url}/device/{name}", name=f"sub-{meter.ae}", pn=2)
     for place in ("actions", "screen"):
         await client.subscribe(f"{base}/{meter.display}/{place}", f"{url}/{place}", name=f"sub-{meter.ae}", pn=2)
 

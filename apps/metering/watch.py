@@ -133,6 +133,8 @@ class Watch(Entity):
         concerned = [issuer, *(named if isinstance(named, list) else ()), *CONCERNED.get(kind, ())]
         wish: dict[str, Any] = {"meter": meter, "kind": kind, "id": identifier, "issuer": issuer, "told": [aei for aei in concerned if isinstance(aei, str)]}
         wish |= {"ack": told.get("ackRequired") is True, "by": _time(told.get("confirmBy")), "deadline": told.get("consumerDeadline")}
+        if kind == "config" and told.get("type") == "setSchedule" and isinstance(told.get("params"), Mapping):
+            wish["entry"] = told["params"]
         self.kept.put("wish", f"{meter}\n{kind}\n{identifier}", wish)
         self._wait(f"confirm\n{meter}\n{key_of(issuer, identifier)}", wish["by"] or began + self._timer(meter, "confirmWithin"), wish)
 
@@ -153,9 +155,19 @@ class Watch(Entity):
             self._wait(key, max(wish["by"], ends) if wish["by"] else max(within, ends), wish)
         elif state in CONFIRMED:
             self._done(key)
+        if state == State.EXECUTED and (entry := wish.get("entry")) is not None:
+            self._scheduled(meter, wish["issuer"], entry)
         name = organisation(wish["issuer"])
         if state in END and wish["ack"] and name:
             self._wait(f"ack\n{name}\n{identifier}", self.now() + self._timer(meter, "ackWithin"), wish)
+
+    def _scheduled(self, meter: str, issuer: str, entry: Mapping[str, Any]) -> None:
+        """Wait for what a meter is to begin by its timetable, as for a command that comes then (use case 12)."""
+        concerned = [issuer, *(entry.get("notify") or ()), *CONCERNED["device"]]
+        wish = {"meter": meter, "kind": "device", "id": entry["entryId"], "issuer": issuer, "told": concerned, "ack": False, "by": None, "deadline": None}
+        self.kept.put("wish", f"{meter}\ndevice\n{entry['entryId']}", wish)
+        at = seconds_of(entry["at"]) + self._timer(meter, "confirmWithin")
+        self._wait(f"confirm\n{meter}\n{key_of(issuer, entry['entryId'])}", at, wish)
 
     def _reported(self, meter: str) -> None:
         self.kept.drop("open", meter)

@@ -248,6 +248,16 @@ class Stage:
         found: Mapping[str, Any] = await self._until(look, f"supplySwitch of {meter} {'on' if on else 'off'}")
         return found
 
+    async def module(self, device: str, module: str, attribute: str, value: Any, premise: str = "P1") -> Mapping[str, Any]:
+        """Give a module of a device at the premise, as its consumer reads it, as soon as an attribute has a value."""
+
+        async def look() -> Mapping[str, Any] | None:
+            found = await self.client(f"consumer-{premise}").retrieve(f"{self._base}/{device}/{module}")
+            return found.attributes if found[attribute] == value else None
+
+        found: Mapping[str, Any] = await self._until(look, f"{attribute} {value} of {device}/{module}")
+        return found
+
     async def item(self, order: Order, want: Callable[[Mapping[str, Any]], bool] = lambda item: True, premise: str = "P1") -> Mapping[str, Any]:
         """Give the item of a command on the consumer's screen, as soon as it is there and as wanted."""
         screen = await self.latest(f"consumer-{premise}", f"ihd-{premise}/screen", f"item of {order.id}", lambda one: _item(one, order, want) is not None)

@@ -22,6 +22,7 @@ class Meter:
         self.outbox = body.outbox
         self.commands = Commands(body, handlers.ALL)
         body.occasion = self._occasion
+        body.issue = self.commands.arrive
         self._jobs = {**handlers.JOBS, "point": self._point, "report": self._report}
 
     async def set_up(self, setup: Setup) -> None:
@@ -80,6 +81,8 @@ class Meter:
                 self._decided(content)
             case _ if rest.startswith("device/"):
                 self.body.happened(rest)
+                if isinstance(value := content.get("value"), bool | int | float):
+                    self.body.happened(f"{rest}/{content.get('module')}={float(value):g}")
             case _ if rest.startswith("events/"):
                 self._noticed(content)
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from apps.metering.meter.body import Body
 from apps.metering.meter.handler import Handler, Job
-from apps.metering.meter.handlers import config, credit, log, message, outage, payment, read, supply, tariff
+from apps.metering.meter.handlers import config, credit, device, log, message, outage, payment, read, supply, tariff
 
 _CLASSES = {
     "read": read.HANDLERS,
@@ -16,12 +16,13 @@ _CLASSES = {
     "supply": supply.HANDLERS,
     "message": message.HANDLERS,
     "tariff": tariff.HANDLERS,
+    "device": device.HANDLERS,
 }
 
 ALL: Mapping[tuple[str, str], Handler] = {(kind, name): handler for kind, handlers in _CLASSES.items() for name, handler in handlers.items()}
 """Every handler by class and type; what is not here is ``rejected`` as ``requestUnsupported``."""
 
-JOBS: Mapping[str, Job] = {**payment.JOBS, **tariff.JOBS}
+JOBS: Mapping[str, Job] = {**payment.JOBS, **tariff.JOBS, **device.JOBS}
 """What is done at times that handlers set, by the first part of the name."""
 
 

@@ -1,0 +1,180 @@
+"""Interaction with devices at the premise, at once or on a timetable (use case 12)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from apps.metering.meter.body import Body
+from apps.metering.meter.handler import NONE, REQUIRED, Handler
+from apps.metering.meter.records import Command, Done, Failed, Later, Outcome, Rejected, key_of
+from apps.metering.vocabulary import Consent, stamp
+from cse.datatypes import seconds_of
+
+SWITCH, TARGET = "powSe", "tarTe"
+ROOTS: Mapping[str, str] = {SWITCH: "cod:binSh", TARGET: "cod:tempe"}
+"""The modules of an appliance, and the roots of their representations."""
+
+ACTIONS: Mapping[str, tuple[str, bool | None]] = {
+    "on": (SWITCH, True),
+    "off": (SWITCH, False),
+    "switch": (SWITCH, None),
+    SWITCH: (SWITCH, None),
+    "setpoint": (TARGET, None),
+    "setTemperature": (TARGET, None),
+    TARGET: (TARGET, None),
+}
+"""What an appliance can be asked to do: the module that does it, and the state where the action itself says it; elsewhere ``value`` does."""
+
+COLDEST, HOTTEST = 0.0, 100.0
+"""Target temperatures that are possible, in degrees Celsius."""
+
+LATE = 60.0
+"""Seconds that ``start`` may have passed when the command comes; it is meant to be at once then."""
+
+
+# --- what is valid -------------------------------------------------------------------------------------------------------------------------------------------
+
+
+def _check(meter: Body, command: Command) -> None:
+    if command.envelope["consent"] == Consent.NONE and (not _entry(meter, command) or approved(meter)):
+        raise Rejected("requestInvalid", "consent: interact needs the consumer's approval, so it is required")
+    check_step(meter, command.params)
+    if "start" in command.params and seconds_of(command.params["start"]) < meter.now() - LATE:
+        raise Rejected("requestInvalid", f"params.start: {command.params['start']} has passed")
+
+
+def check_step(meter: Body, step: Mapping[str, Any], place: str = "params") -> None:
+    """Check target, action and value of what a device is to do. Raises Rejected."""
+    target, action = step["target"], step["action"]
+    if target not in meter.identity.appliances:
+        has = ", ".join(meter.identity.appliances) or "none"
+        raise Rejected("requestInvalid", f"{place}.target: {target} is no device that {meter.identity.name} reaches, which are {has}")
+    if action not in ACTIONS:
+        raise Rejected("requestInvalid", f"{place}.action: {target} cannot {action}, it can {', '.join(ACTIONS)}")
+    module, state = ACTIONS[action]
+    if state is None:
+        _check_value(module, step.get("value"), f"{place}.value")
+
+
+def _check_value(module: str, value: Any, place: str) -> None:
+    if module == SWITCH and not isinstance(value, bool):
+        raise Rejected("requestInvalid", f"{place}: must be true or false, not {value!r}")
+    if module == TARGET and (isinstance(value, bool) or not isinstance(value, int | float) or not COLDEST <= value <= HOTTEST):
+        raise Rejected("requestInvalid", f"{place}: must be {COLDEST:g} to {HOTTEST:g} degrees Celsius, not {value!r}")
+
+
+def approved(meter: Body) -> bool:
+    """Tell whether interactions on the timetable need the consumer's approval: they do unless the setting ``timedApproval`` is false."""
+    return meter.settings.parameters.get("timedApproval") is not False
+
+
+def _entry(meter: Body, command: Command) -> Mapping[str, Any] | None:
+    """Give the entry of the timetable that has made a command, None when an organisation did."""
+    found: Mapping[str, Any] | None = meter.kept.get("fired", command.key)
+    return found
+
+
+# --- what is done --------------------------------------------------------------------------------------------------------------------------------------------
+
+
+def _begin(meter: Body, command: Command) -> None:
+    """See that what was to be at a certain time is begun then; nothing is shown of what is not."""
+    entry = _entry(meter, command)
+    if entry is not None and meter.now() > seconds_of(entry["at"]) + meter.settings.timer("confirmWithin"):
+        raise Failed("interactionNotStarted", f"{command.params['target']} was to {command.params['action']} at {entry['at']}, when the meter was off")
+    if (entry is not None or "notBefore" in command.envelope) and meter.faults.use("interact"):
+        raise _not_started(command)
+
+
+def _not_started(command: Command) -> Failed:
+    return Failed("interactionNotStarted", f"{command.params['target']} was to {command.params['action']}, and this was not started")
+
+
+def _interact(meter: Body, command: Command) -> Outcome:
+    start = seconds_of(command.params["start"]) if "start" in command.params else 0.0
+    return Later(at=start) if start > meter.now() else drive(meter, command, command.params)
+
+
+def _resume(meter: Body, command: Command, occasion: str) -> Outcome:
+    """Begin when it is time; end when the device has acknowledged, or when it should have."""
+    if "driven" in command.kept:
+        return acknowledged(meter, command, occasion)
+    late = meter.now() > seconds_of(command.params["start"]) + meter.settings.timer("confirmWithin")
+    if late or meter.faults.use("interact"):
+        raise _not_started(command)
+    return drive(meter, command, command.params)
+
+
+def drive(meter: Body, command: Command, step: Mapping[str, Any]) -> Outcome:
+    """Set a device, and wait for its acknowledgement; ``acknowledged`` goes on."""
+    module, state = ACTIONS[step["action"]]
+    value = step.get("value") if state is None else state
+    attributes = {"state": value} if module == SWITCH else {"tarTe": value}
+    target = step["target"]
+    meter.outbox.update(f"{meter.base}/{target}/{module}", ROOTS[module], attributes, tag=f"device:{command.key}")
+    within = meter.now() + meter.settings.timer("ackWithin")
+    return Later(at=within, on=(f"device/{target}/{module}={float(value or 0):g}",), kept={"driven": target})
+
+
+def acknowledged(meter: Body, command: Command, occasion: str) -> Outcome:
+    """End what a device was set to: it has acknowledged, or it has not within ackWithin; what was not sent until then is not sent any more."""
+    target = command.kept["driven"]
+    if occasion.startswith("device/") and not meter.faults.use("noAck"):
+        return Done({"target": target})
+    meter.outbox.withdraw(f"device:{command.key}")
+    raise Failed("applyFailed", f"{target} did not acknowledge")
+
+
+def _details(command: Command) -> Mapping[str, Any]:
+    params = command.params
+    found = {"device": params["target"], **{name: params[name] for name in ("action", "value", "start") if name in params}}
+    if "message" in command.envelope:
+        return found
+    value = f" {params['value']}" if "value" in params else ""
+    return {**found, "text": f"{params['target']}: {params['action']}{value}" + (f" at {params['start']}" if "start" in params else "")}
+
+
+# --- the timetable -------------------------------------------------------------------------------------------------------------------------------------------
+
+
+def check_schedule(meter: Body, command: Command) -> None:
+    """Check an entry of the timetable: its identifier is that of a command to come. Raises Rejected."""
+    params = command.params
+    check_step(meter, params)
+    if seconds_of(params["at"]) <= meter.now():
+        raise Rejected("requestInvalid", f"params.at: {params['at']} has passed")
+    if "#" in params["entryId"]:
+        raise Rejected("requestInvalid", f"params.entryId: {params['entryId']!r} has a #, which is for the second life cycle")
+    if meter.kept.get("command", key_of(command.issuer, params["entryId"])) is not None:
+        raise Rejected("requestDuplicate", f"params.entryId: {params['entryId']!r} is that of a command of {command.issuer} already")
+
+
+def set_schedule(meter: Body, command: Command) -> Outcome:
+    """Enter what is to be done at a time, in the place of an entry of that name."""
+    entry = {**command.params, "notify": list(command.params.get("notify", ())), "cmdId": command.id}
+    meter.outbox.put(meter.place("config/schedule"), {"ts": meter.ts(), **entry})
+    job = f"schedule:{key_of(command.issuer, entry['entryId'])}"
+    meter.jobs.set(job, seconds_of(entry["at"]), {"issuer": command.issuer, "issuedAt": command.envelope["issuedAt"], "entry": entry})
+    return Done({"entryId": entry["entryId"]})
+
+
+def _fire(meter: Body, job: Mapping[str, Any]) -> None:
+    """Make the command that an entry of the timetable means; its life is that of any other, in ``cmd/device``."""
+    entry, issuer = job["entry"], job["issuer"]
+    life = sum(meter.settings.timer(name) for name in ("displayWithin", "consumerDeadline", "confirmWithin"))
+    envelope = {
+        "cmdId": entry["entryId"],
+        "type": "interact",
+        "issuer": issuer,
+        "issuedAt": job["issuedAt"],
+        "validUntil": stamp(job["now"] + life),
+        "consent": str(Consent.REQUIRED if approved(meter) else Consent.NONE),
+        "notify": entry["notify"],
+        "params": {name: entry[name] for name in ("target", "action", "value") if name in entry},
+    }
+    meter.kept.put("fired", key_of(issuer, entry["entryId"]), entry)
+    meter.issue("device", envelope, issuer, entry["entryId"])
+
+
+HANDLERS = {"interact": Handler(_interact, check=_check, resume=_resume, consents=REQUIRED | NONE, item="deviceInteraction", details=_details, begin=_begin)}
+
+JOBS = {"schedule": _fire}
