@@ -192,11 +192,20 @@ def accord_policies(meters: Sequence[str]) -> Iterator[tuple[str, Sequence[Mappi
     yield "acp-sm-watch-accord", [own, *reading(members)]
 
 
+def ledger_policies() -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
+    """Give the policies of the ledgers: they are added to, and nobody but the operator of the CSE changes them. bill reads that of settlement (section 12);
+    that of commands is read by who keeps it, since it is about the classes of all organisations.
+    """
+    for keeper, place, readers in (("sm-settle", "ledger", ["bill"]), ("sm-watch", "commands", [])):
+        own = allow([ae_id(keeper)], READ | May.CREATE)
+        yield f"acp-{keeper}-{place}", [own, *reading([ae_id(name) for name in readers])]
+
+
 def base_rules() -> Sequence[Mapping[str, Any]]:
     """Give the rules of the CSEBase: those of the system may look at it, asset may subscribe to new entities (section 12)."""
     known = [ae_id(name) for name in (*ORGANISATIONS, *HEAD_END, "sm-test")]
     patterns = [ae_id(f"{kind}-*") for kind in ("mtr", "ihd", "dev", "gen", "consumer", "rdr")]
-    return [allow([*known, *patterns], READ), allow([ae_id("asset"), ae_id("sm-watch")], May.CREATE, children=[Ty.SUBSCRIPTION])]
+    return [allow([*known, *patterns], READ), allow([ae_id(name) for name in ("asset", "sm-watch", "sm-settle")], May.CREATE, children=[Ty.SUBSCRIPTION])]
 
 
 def group_rules() -> Sequence[Mapping[str, Any]]:

@@ -4,13 +4,16 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from apps.client import Notification
 from apps.client import ResourceTypeID as Ty
 from apps.metering.accord import Accord
+from apps.metering.chain import Chain
 from apps.metering.device import Setup
 from apps.metering.entity import Entity, container, content
 from apps.metering.memory import Kept
-from apps.metering.meter.records import key_of
+from apps.metering.meter.records import digest_of, key_of
 from apps.metering.tree import CREATED_BY
 from apps.metering.vocabulary import CLASSES, CONCERNED, CONFIRMED, END, ORGANISATIONS, TIMERS, State, organisation
 from cse.codes import NotificationEventType as Net
@@ -25,7 +28,7 @@ class Watch(Entity):
     """The watcher. It remembers what it waits for, so that its own restart loses nothing; what it missed meanwhile the CSE tells it then.
 
     ``premises`` gives the meters of a premise, whom a refused access to its display or devices concerns too. ``groups`` gives those of a group: a tariff is
-    for all of them or none (apps.metering.accord).
+    for all of them or none (apps.metering.accord). ``key`` signs the ledger of commands: an entry for each that was sent, and for each of its states.
     """
 
     app = "Nsm.watch"
@@ -37,17 +40,20 @@ class Watch(Entity):
         base: str = "cse-in",
         premises: Mapping[str, Sequence[str]] | None = None,
         groups: Mapping[str, Sequence[str]] | None = None,
+        key: Ed25519PrivateKey | None = None,
     ) -> None:
         super().__init__("sm-watch", kept, now, base)
         self._premises, self._groups = premises or {}, groups or {}
         self._accord = Accord(kept, now, self._groups, lambda told: self.outbox.put(self.place("accord"), {"ts": self.ts(), **told}))
+        self._ledger = None if key is None else Chain("commands", key, kept, self.outbox, self.place("commands"))
         self._waiting: dict[str, dict[str, Any]] = dict(kept.all("waiting"))
         self._new = asyncio.Event()
 
     @property
     def own(self) -> Sequence[tuple[str, int, str, Mapping[str, Any], str]]:
-        """Where meters of a group vote, and where they hear what is decided."""
-        return [container(name, f"acp-sm-watch-{name}") for name in ("votes", "accord")] if self._groups else []
+        """Where meters of a group vote, and where they hear what is decided; the ledger of commands."""
+        accord = [container(name, f"acp-sm-watch-{name}") for name in ("votes", "accord")] if self._groups else []
+        return [*accord, *([self._ledger.container("acp-sm-watch-commands")] if self._ledger is not None else [])]
 
     @property
     def watched(self) -> Sequence[tuple[str, str, Mapping[str, Any]]]:
@@ -104,6 +110,8 @@ class Watch(Entity):
             case "cmd" if notification.by:
                 self._commanded(meter, kind, told, notification)
             case "cmd":
+                ri = notification.resource.ri if notification.resource is not None else ""
+                self._enter(meter, kind, str(told.get("cmdId", "")), ri, {"state": told.get("state"), "digest": digest_of(kind, told)})
                 self._stated(meter, kind, told)
             case "votes":
                 voter = str(told.get("meter"))
@@ -123,6 +131,8 @@ class Watch(Entity):
         issuer = str(resource.get("cr") or notification.by).rpartition("/")[2]
         identifier = told.get("cmdId")
         identifier = identifier if isinstance(identifier, str) and identifier else resource.ri
+        sent = {"issuer": issuer, "type": str(told.get("type", "")), "state": State.SENT, "digest": digest_of(kind, told)}
+        self._enter(meter, kind, identifier, resource.ri, sent)
         if self.kept.get("wish", f"{meter}\n{kind}\n{identifier}") is not None:
             return
         if kind == "tariff" and any(meter in members for members in self._groups.values()):
@@ -160,6 +170,11 @@ class Watch(Entity):
         name = organisation(wish["issuer"])
         if state in END and wish["ack"] and name:
             self._wait(f"ack\n{name}\n{identifier}", self.now() + self._timer(meter, "ackWithin"), wish)
+
+    def _enter(self, meter: str, kind: str, identifier: str, ri: str, facts: Mapping[str, Any]) -> None:
+        """Enter into the ledger of commands what has become of one; the digest is that of the instance with the ri (records.digest_of)."""
+        if self._ledger is not None:
+            self._ledger.add(ri, {"ts": self.ts(), "meter": meter, "class": kind, "cmdId": identifier, "ri": ri, **facts})
 
     def _scheduled(self, meter: str, issuer: str, entry: Mapping[str, Any]) -> None:
         """Wait for what a meter is to begin by its timetable, as for a command that comes then (use case 12)."""

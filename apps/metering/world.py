@@ -16,11 +16,13 @@ from apps.metering import access, organisations, tree
 from apps.metering.clock import Clock, RealClock
 from apps.metering.device import Core, Device, Post
 from apps.metering.display import Display
+from apps.metering.keys import signing_key
 from apps.metering.memory import Memory
 from apps.metering.meter.body import Body
 from apps.metering.meter.core import Meter
 from apps.metering.meter.physics import Premise
 from apps.metering.premises import Appliance, Generator
+from apps.metering.settle import Settle
 from apps.metering.simulation import Simulation
 from apps.metering.tree import Identity
 from apps.metering.vocabulary import ae_id
@@ -86,6 +88,7 @@ class World:
         self._http, self._coap = HttpSender(), CoapSender()
         self._wires = {name: Premise() for name in plan.premises}
         self._watch: Watch | None = None
+        self._key = signing_key(plan.directory / "head-end.pem")
         self._tasks: set[asyncio.Task[None]] = set()
 
     # --- the CSE ---------------------------------------------------------------------------------------------------------------------------------------------
@@ -159,6 +162,8 @@ class World:
         await admin.access_policy(base, "acp-base", access.base_rules())
         await admin.access_policy(base, "acp-group", access.group_rules())
         await organisations.provision(admin)
+        for name, rules in access.ledger_policies():
+            await admin.access_policy(base, name, rules)
         if grouped := [meter for members in self.plan.groups.values() for meter in members]:
             for name, rules in access.accord_policies(grouped):
                 await admin.access_policy(base, name, rules)
@@ -185,6 +190,7 @@ class World:
             for device in sorted({name for meter in meters for name in meter.generators}):
                 self._add(device, lambda device=device, premise=premise: Generator(device, self._wires[premise], *self._own(device)))  # type: ignore[misc]
         self._add("sm-watch", self._watcher)
+        self._add("sm-settle", lambda: Settle(self._key, *self._own("sm-settle")), coap=True)
         if plan.simulation:
             self._add("sm-test", lambda: Simulation(self.devices, *self._own("sm-test", later=self._start)))
         await self._all_on(list(self.devices))
@@ -201,7 +207,7 @@ class World:
 
     def _watcher(self) -> Core:
         premises = {premise: [meter.name for meter in meters] for premise, meters in self.plan.premises.items()}
-        self._watch = Watch(self.memory.of("sm-watch"), self.plan.clock.now, self.plan.base, premises, self.plan.groups)
+        self._watch = Watch(self.memory.of("sm-watch"), self.plan.clock.now, self.plan.base, premises, self.plan.groups, self._key)
         return self._watch
 
     def _meter(self, meter: Identity) -> Core:
