@@ -1,6 +1,7 @@
 """The settlement ledger of the head-end (section 12): what each meter has let through in each interval, chained and signed."""
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from apps.client import Notification
 from apps.client import ResourceTypeID as Ty
 from apps.metering.chain import Chain
 from apps.metering.device import Setup
-from apps.metering.entity import Entity, content
+from apps.metering.entity import Entity
 from apps.metering.memory import Kept
 from apps.metering.vocabulary import ae_id, stamp
 from cse.codes import NotificationEventType as Net
@@ -69,14 +70,15 @@ class Settle(Entity):
         interval = (await setup.client.retrieve(series))["pei"] / 1000
         with self.kept.turn():
             self.kept.put("meter", meter, {"interval": interval, "premise": premise})
-        await setup.client.subscribe(series, f"{setup.url}/point/{meter}", name=f"sub-{self.name}", pn=2)
+        points = {"net": [int(Net.CREATE_OF_DIRECT_CHILD_RESOURCE)], "chty": [int(Ty.TIME_SERIES_INSTANCE)]}
+        await setup.client.subscribe(series, f"{setup.url}/point/{meter}", enc=points, name=f"sub-{self.name}", pn=2)
 
     def hear(self, rest: str, notification: Notification) -> None:
         """Enter an interval whose point has come."""
         if rest == "base":
             self._new.set()
         elif notification.resource is not None and rest.startswith("point/"):
-            self._enter(rest.removeprefix("point/"), str(notification.resource["dgt"]), content(notification))
+            self._enter(rest.removeprefix("point/"), str(notification.resource["dgt"]), _point(notification.resource["con"]))
 
     def _enter(self, meter: str, end: str, point: Mapping[str, Any]) -> None:
         known = self.kept.get("meter", meter)
@@ -84,3 +86,12 @@ class Settle(Entity):
         interval = {"start": stamp(seconds_of(end) - known["interval"]), "end": end}
         entry = {"ts": self.ts(), "meter": meter, "interval": interval, "quantity": point.get("value"), "unit": point.get("unit"), "parties": parties}
         self._chain.add(f"{meter} {end}", {**entry, "quality": point.get("quality", "measured")})
+
+
+def _point(content: Any) -> Mapping[str, Any]:
+    """Give the content of a point, which has no content information; what is no object has no quantity."""
+    try:
+        found = json.loads(content) if isinstance(content, str) else content
+    except ValueError:
+        return {}
+    return found if isinstance(found, Mapping) else {}
