@@ -45,6 +45,8 @@ class Identity:
     timers: Mapping[str, float] = field(default_factory=lambda: dict(TIMERS))
     recipients: tuple[str, ...] = ("Crdr-1",)
     """Who gets the scheduled readings from the beginning."""
+    source: str = ""
+    """What it measures (apps.metering.sources): ``nem12:FILE``, ``p1:FILE``, "" for a household."""
     group: str = ""
     """The group within which a tariff is for all members or none, "" for none."""
 
