@@ -255,7 +255,7 @@ _PATTERNS = {
     "log.format": (r"text|json", "text or json"),
     "store.url": (r"memory:|(sqlite|tinydb):///.+", "memory:, sqlite:///path or tinydb:///path.json"),
 }
-_MAY_BE_ZERO = {"notification.max_attempts", "notification.jitter", "notification.settle_delay", "limits.shutdown_grace"}
+_MAY_BE_ZERO = {"notification.max_attempts", "notification.max_stored", "notification.jitter", "notification.settle_delay", "limits.shutdown_grace"}
 
 
 def _verify(config: Config, source: str) -> None:

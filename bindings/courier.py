@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from cse.codes import Operation
 from cse.codes import ResponseStatusCode as RSC
 from cse.config import setting
-from cse.primitives import CHANNEL, Call, Notice, Request, Response
+from cse.primitives import CHANNEL, Call, Notice, Request, Response, refused
 from cse.storage import Reader, StoreError
 
 log = logging.getLogger(__name__)
 
 PAGE = 1000
+LOOK = 1.0
+"""Longest time in seconds after which a change of schedules is noticed."""
 _POLLED = f"{CHANNEL}:"
 
 
@@ -41,14 +43,18 @@ class Policy:
 
 
 class _Line:
-    """The notices of one target. ``last``: id of the newest taken from the store; ``more``: there are newer ones in the store."""
+    """The notices of one target. ``last``: id of the newest taken from the store; ``more``: there are newer ones in the store.
 
-    __slots__ = ("attempts", "failures", "head", "last", "more", "queue", "resting", "target", "task")
+    ``late``: its target was closed until now.
+    """
 
-    def __init__(self, target: str, last: int) -> None:
+    __slots__ = ("attempts", "failures", "head", "last", "late", "more", "queue", "resting", "target", "task")
+
+    def __init__(self, target: str, last: int, late: bool = False) -> None:
         self.target = target
         self.last = last
-        self.more = False
+        self.late = late
+        self.more = late
         self.queue: deque[Notice] = deque()
         self.failures = 0
         self.head = 0
@@ -56,17 +62,42 @@ class _Line:
         self.resting = False
         self.task: asyncio.Task[None] | None = None
 
+    def rewind(self) -> None:
+        """Let what waits be read from the store again, where it may have changed."""
+        if self.queue:
+            self.last = self.queue[0].id - 1
+            self.more = True
+            self.queue.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class _Shut:
+    """A target that is closed by its schedule. look: when to look at it again. last: id of the newest notice that is done. schedules: their number then."""
+
+    look: float
+    last: int
+    schedules: int
+
+
+async def _nothing(_: str) -> None:
+    """Keep everything."""
+
 
 class Courier:
     """Delivers what the outbox holds.
 
     reader: the store. route: the URLs of a target, in order of preference. send: delivers a call within seconds and answers with a Response whatever
-    happens. settle: takes outcomes (True delivered, False given up) out of the outbox, False when it could not. random: in [0, 1). park: takes a target over,
-    with its URL, that fetches its notices from a polling channel.
+    happens. inside: delivers a notice that is for this process itself, and takes it out of the outbox by that; None when it is for others.
+    settle: takes outcomes (True answered by the target, False given up) out of the outbox, False when it could not. random: in [0, 1). park: takes a target
+    over, with its URL, that fetches its notices from a polling channel. opens: when a target can be reached by its schedule, 0.0 when it can now.
+    rescheduled: another number when schedules have changed. missed: told of a target that could not be reached, before it is tried again, when more than one
+    notice waits: it may drop some.
 
-    One notice a target is under way at a time. A 2xxx answer is a delivery. When the target cannot be reached, does not answer in time or answers 5xxx or
-    6xxx, the notice is tried again after a pause that grows, and its successors wait behind it. A 4xxx answer (but 4008) refuses this very notice: repeating
-    it would change nothing, so it is given up at once and the next one has its turn.
+    One notice a target is under way at a time; what this CSE hosts itself takes all that wait, and after a failure those behind it once more. A 2xxx answer
+    is a delivery. When the target cannot be reached, does not answer in time or answers 5xxx or 6xxx, the notice is tried again after a pause that grows, and
+    its successors wait behind it. A 4xxx answer (but 4008) refuses this very notice: repeating it would change nothing, so it is given up at once and the
+    next one has its turn. A target that is closed by its schedule is neither tried nor handed to its channel before it opens; no more than its address is kept
+    in memory until then, and only what grows too old is given up.
     """
 
     def __init__(
@@ -80,7 +111,11 @@ class Courier:
         release: str,
         clock: Callable[[], float],
         random: Callable[[], float],
+        opens: Callable[[str], float] = lambda _: 0.0,
+        rescheduled: Callable[[], int] = lambda: 0,
+        missed: Callable[[str], Awaitable[object]] = _nothing,
         park: Callable[[str, str], None] = lambda url, target: None,
+        inside: Callable[[Notice, Request], Response | Awaitable[Response] | None] = lambda notice, request: None,
     ) -> None:
         self._reader = reader
         self._route = route
@@ -90,7 +125,13 @@ class Courier:
         self._release = release
         self._clock = clock
         self._random = random
+        self._opens = opens
+        self._rescheduled = rescheduled
+        self._missed = missed
+        self._shut: dict[str, _Shut] = {}
+        self._watching: asyncio.Task[None] | None = None
         self._park = park
+        self._inside = inside
         self._lines: dict[str, _Line] = {}
         self._healthy = asyncio.Semaphore(policy.concurrency)
         self._doubtful = asyncio.Semaphore(max(1, policy.concurrency // 4))
@@ -118,7 +159,8 @@ class Courier:
 
     def recheck(self, url: str) -> None:
         """Give up the targets that are waited with after a failure and are reached at the URL of a polling channel by now."""
-        for line in [line for line in self._lines.values() if line.resting and self._route(line.target) == (url,)]:
+        now = self._clock()
+        for line in [line for line in self._lines.values() if line.resting and self._route(line.target) == (url,) and self._opens(line.target) <= now]:
             if line.task is not None:
                 line.task.cancel()
             del self._lines[line.target]
@@ -126,7 +168,7 @@ class Courier:
 
     def resume(self, target: str) -> None:
         """Take up all that waits in the outbox for a target, which another has cared for."""
-        if target not in self._lines and not self._closing:
+        if target not in self._lines and target not in self._shut and not self._closing:
             line = self._lines[target] = _Line(target, 0)
             line.more = True
             self._begin(line)
@@ -137,11 +179,14 @@ class Courier:
             if line.task is not None:
                 line.task.cancel()
         self._lines.clear()
+        self._shut.clear()
         self._outcomes.clear()
 
     async def close(self, grace: float) -> None:
         """Let deliveries under way end within ``grace`` seconds, and settle what was delivered; the rest waits in the outbox for the next start."""
         self._closing = True
+        if self._watching is not None:
+            self._watching.cancel()
         tasks = [line.task for line in self._lines.values() if line.task is not None]
         for line in self._lines.values():
             if line.resting and line.task is not None:
@@ -162,6 +207,8 @@ class Courier:
         if self._closing:
             return
         for notice in notices:
+            if notice.target in self._shut:
+                continue  # it is read from the store when the target opens
             line = self._lines.get(notice.target)
             if line is None:
                 line = self._lines[notice.target] = _Line(notice.target, notice.id - 1)
@@ -181,7 +228,12 @@ class Courier:
     async def _run(self, line: _Line) -> None:
         """Deliver to one target until nothing is left for it."""
         try:
-            while not self._closing and self._next(line):
+            while not self._closing and self._next(line) and not self._shuts(line):
+                if line.late:
+                    line.late = False
+                    await self._missed(line.target)
+                    line.rewind()
+                    continue
                 pool = self._doubtful if line.failures else self._healthy
                 notice = line.queue[0]
                 urls = self._route(line.target)
@@ -192,17 +244,21 @@ class Courier:
                     await self._rest(line, notice.due - self._clock())
                 async with pool:
                     line.resting = False
-                    answer = await self._attempt(notice)
-                if answer.ok:
-                    line.failures = 0
-                    line.queue.popleft()
-                    log.info("notified %s for %s: %d", notice.target, notice.subscription, answer.rsc)
-                    self._settled(notice, True)
-                elif 4000 <= answer.rsc < 5000 and answer.rsc != RSC.REQUEST_TIMEOUT:
-                    line.failures = 0
-                    self._give_up(line, notice, answer)
-                else:
-                    await self._failed(line, notice, answer)
+                    answers, settled = await self._attempts(line)
+                for answer in answers:
+                    notice = line.queue[0]
+                    if answer.ok:
+                        line.failures = 0
+                        line.queue.popleft()
+                        log.info("notified %s for %s: %d", notice.target, notice.subscription, answer.rsc)
+                        if not settled:
+                            self._settled(notice, True)
+                    elif refused(answer):
+                        line.failures = 0
+                        self._give_up(line, notice, answer, None if settled else True)
+                    else:
+                        await self._failed(line, notice, answer)
+                        break
         finally:
             if self._lines.get(line.target) is line:
                 del self._lines[line.target]
@@ -221,9 +277,52 @@ class Courier:
                 line.last = page[-1].id
         return bool(line.queue)
 
-    async def _attempt(self, notice: Notice) -> Response:
-        request = Request(op=Operation.NOTIFY, to=notice.target, fr=notice.fr, rqi=notice.rqi, rvi=self._release, pc=notice.content, ec=notice.ec)
-        return await self._send(Call(request, self._route(notice.target)), self._policy.timeout)
+    def _shuts(self, line: _Line) -> bool:
+        """End a line whose target is closed by its schedule: it begins anew when the target opens, schedules change, or its oldest notice grows too old."""
+        now, opens = self._clock(), self._opens(line.target)
+        if opens <= now:
+            return False
+        answer = Response(RSC.TARGET_NOT_REACHABLE, pc={"m2m:dbg": "closed by its schedule"})
+        while self._next(line) and line.queue[0].created <= now - self._policy.max_age:
+            self._give_up(line, line.queue[0], answer)
+        if line.queue:
+            oldest = line.queue[0]
+            look = min(opens, oldest.created + self._policy.max_age, now + self._policy.longest_retry)
+            self._shut[line.target] = _Shut(look, oldest.id - 1, self._rescheduled())
+            if not line.late:
+                log.info("notifications to %s wait: it is closed by its schedule", line.target)
+            if self._watching is None:
+                self._watching = asyncio.get_running_loop().create_task(self._watch())
+        return True
+
+    async def _watch(self) -> None:
+        """Begin the lines of closed targets anew when it is time to look at them."""
+        try:
+            while self._shut:
+                await asyncio.sleep(min(max(min(shut.look for shut in self._shut.values()) - self._clock(), 0.001), LOOK))
+                now, schedules = self._clock(), self._rescheduled()
+                for target, shut in list(self._shut.items()):
+                    if shut.look <= now or shut.schedules != schedules:
+                        del self._shut[target]
+                        line = self._lines[target] = _Line(target, shut.last, late=True)
+                        self._begin(line)
+        finally:
+            self._watching = None
+
+    async def _attempts(self, line: _Line) -> tuple[Sequence[Response], bool]:
+        """Deliver the notice at the head of a line; give its answer, and whether a final one has left the outbox already.
+
+        What this CSE hosts itself gets as many as wait, which it takes in their order and in one commit.
+        """
+        head = line.queue[0]
+        told = self._inside(head, self._request(head))
+        if told is None:
+            return (await self._send(Call(self._request(head), self._route(line.target)), self._policy.timeout),), False
+        begun = [told, *(self._inside(notice, self._request(notice)) for notice in list(line.queue)[1:] if notice.due <= head.due)]
+        return [each if isinstance(each, Response) else await each for each in begun if each is not None], True
+
+    def _request(self, notice: Notice) -> Request:
+        return Request(op=Operation.NOTIFY, to=notice.target, fr=notice.fr, rqi=notice.rqi, rvi=self._release, pc=notice.content, ec=notice.ec)
 
     async def _failed(self, line: _Line, notice: Notice, answer: Response) -> None:
         """Give up what the policy no longer bears; otherwise rest, and read the line anew, because the core may have replaced notices meanwhile."""
@@ -236,23 +335,25 @@ class Courier:
             self._give_up(line, notice, answer)
         while self._next(line) and line.queue[0].created < self._clock() - self._policy.max_age:
             self._give_up(line, line.queue[0], answer)
+        if line.more or len(line.queue) > 1:
+            await self._missed(line.target)
         if line.queue and not self._closing:
-            line.last = line.queue[0].id - 1
-            line.more = True
-            line.queue.clear()
+            line.rewind()
             await self._rest(line, self._policy.pause(line.failures, self._random()))
 
     async def _rest(self, line: _Line, seconds: float) -> None:
         line.resting = True
         await asyncio.sleep(seconds)
 
-    def _give_up(self, line: _Line, notice: Notice, answer: Response) -> None:
+    def _give_up(self, line: _Line, notice: Notice, answer: Response, answered: bool | None = False) -> None:
+        """Let the next one have its turn; ``answered`` is None for a notice that has left the outbox already."""
         line.queue.popleft()
         log.warning("gave up notifying %s for %s: %s", notice.target, notice.subscription or "no subscription", _reason(answer))
-        self._settled(notice, False)
+        if answered is not None:
+            self._settled(notice, answered)
 
-    def _settled(self, notice: Notice, delivered: bool) -> None:
-        self._outcomes.append((notice, delivered))
+    def _settled(self, notice: Notice, answered: bool) -> None:
+        self._outcomes.append((notice, answered))
         if len(self._outcomes) >= self._policy.settle_batch:
             self._flush()
         elif self._timer is None:

@@ -8,10 +8,13 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from queue import SimpleQueue
 from typing import Any, Protocol, TypeVar
 
+from msgspec.structs import replace
+
+from bindings.calls import Calls, refusal
 from bindings.ports import Sender
 from cse.codes import ResponseStatusCode as RSC
-from cse.errors import CSEError, InternalServerError, RequestTimeout, TargetNotReachable
-from cse.primitives import Ask, Call, Hold, Notice, Pause, Request, Response, Steps, Turn, Work
+from cse.errors import InternalServerError
+from cse.primitives import Ask, Hold, Notice, Pause, Peer, Request, Response, Steps, Turn, Work
 from cse.storage import Store, StoreError
 
 log = logging.getLogger(__name__)
@@ -31,7 +34,7 @@ class Core(Protocol):
         """Do in write transactions what time has come for; give the seconds until the next call is wanted."""
 
     def settle(self, outcomes: Sequence[tuple[Notice, bool]]) -> None:
-        """Take notices out of the outbox: True delivered, False given up."""
+        """Take notices out of the outbox: True answered by their targets, False given up."""
 
     def begun(self) -> Sequence[Work]:
         """Give what is to run once the writes up to here are durable."""
@@ -62,7 +65,8 @@ class Driver:
     Requests that neither write nor ask are answered inside ``submit``. Writers run one after the other and gather until the loop has no other runnable
     writer; then one commit makes all of them durable in a thread of its own, while reading goes on and new writers queue for the next one. ``batch`` bounds
     the writers of one commit, ``waiting`` those that queue: beyond it a request is refused at once. ``calls`` bounds the requests on their way to others;
-    those to the schemes of ``inside`` stay in this process: they are not counted, and their senders keep the time. With ``flexible`` requests it is ``busy``.
+    those to the schemes of ``unbounded`` stay in this process: they are not counted, and their senders keep the time.
+    With ``flexible`` requests in progress it is ``busy``.
     """
 
     def __init__(
@@ -77,18 +81,17 @@ class Driver:
         waiting: int = 20_000,
         calls: int = 256,
         flexible: int = 512,
-        inside: frozenset[str] = frozenset(),
+        unbounded: frozenset[str] = frozenset(),
     ) -> None:
         self._core = core
         self._store = store
-        self._senders = senders
+        self._calls = Calls(senders, self._inside, calls, unbounded)
+        self.send = self._calls.send
         self._deliver = deliver
         self._clock = clock
         self._limit = batch
         self._waiting = waiting
-        self._calls = asyncio.Semaphore(calls)
         self._flexible = flexible
-        self._inside = inside
         self._loop = asyncio.get_running_loop()
         self._batch: list[_Job] = []
         self._syncing: list[_Job] = []
@@ -110,14 +113,17 @@ class Driver:
 
     def submit(self, request: Request) -> Response | asyncio.Future[Response]:
         """Answer a request: at once, or with a future that is resolved when everything it wrote is durable. Never raises."""
-        steps = self._core.handle(request)
+        return self.run(self._core.handle(request), request)
+
+    def run(self, steps: Steps, request: Request) -> Response | asyncio.Future[Response]:
+        """Run what answers a request, as ``submit`` does."""
         try:
             effect = next(steps)
         except StopIteration as stop:
             answer: Response = stop.value
             return answer
         except Exception as error:
-            return self._refusal(request, error)
+            return refusal(request, error)
         if effect is Turn.WRITE and len(self._queue) >= self._waiting:
             steps.close()
             return Response(RSC.INTERNAL_SERVER_ERROR, request.rqi, {"m2m:dbg": "too many requests are waiting, try again later"}, rvi=request.rvi)
@@ -139,6 +145,10 @@ class Driver:
     def busy(self) -> bool:
         """Tell whether so many requests are in progress that those that may be answered later should be."""
         return self._open >= self._flexible
+
+    def _inside(self, request: Request) -> Response | asyncio.Future[Response]:
+        """Answer a request of this CSE to what it hosts itself."""
+        return self.submit(replace(request, peer=Peer(internal=True)))
 
     def write(self, work: Callable[[], T]) -> asyncio.Future[T]:
         """Run a plain function while the store takes writes; the future has its result when that is durable, or its exception."""
@@ -221,7 +231,7 @@ class Driver:
         for job in asking.values():
             job.steps.close()
             if job.request is not None and not job.ended:
-                job.result = self._refusal(job.request, InternalServerError("the CSE is stopping"))
+                job.result = refusal(job.request, InternalServerError("the CSE is stopping"))
                 self._resolve(job)
         while self._committing:
             await self._watch()
@@ -253,7 +263,7 @@ class Driver:
             except StopIteration as stop:
                 job.result = stop.value
             except Exception as error:
-                job.result = error if job.request is None else self._refusal(job.request, error)
+                job.result = error if job.request is None else refusal(job.request, error)
                 if job.work is not None:
                     log.error("work beside the requests failed", exc_info=error)
             else:
@@ -402,7 +412,7 @@ class Driver:
             log.error("a commit of %d requests failed; others that follow are not told: %s", len(jobs), error)
         for job in jobs:
             job.steps.close()
-            job.result = error if job.request is None else self._refusal(job.request, error)
+            job.result = error if job.request is None else refusal(job.request, error)
             self._resolve(job)
             if job.work is not None:
                 self._loop.call_later(_AGAIN, self.begin, job.work)
@@ -435,57 +445,4 @@ class Driver:
             self._step(job, (), False)
             return
         deadline = self._loop.time() + ask.seconds
-        if len(ask.calls) == 1:
-            answers = [await self._bounded(ask.calls[0], deadline)]
-        else:
-            answers = await asyncio.gather(*(self._bounded(call, deadline) for call in ask.calls))
-        self._step(job, tuple(answers), False)
-
-    async def _bounded(self, call: Call, deadline: float) -> Response:
-        if call.urls and (scheme := call.urls[0].partition(":")[0]) in self._inside:
-            return await self._senders[scheme].send(call.urls[0], call.request, deadline - self._loop.time())
-        try:
-            async with asyncio.timeout_at(deadline):
-                await self._calls.acquire()
-        except TimeoutError:
-            return self._refusal(call.request, RequestTimeout(f"{call.request.to} was not asked in time"))
-        try:
-            return await self.send(call, deadline - self._loop.time())
-        finally:
-            self._calls.release()
-
-    async def send(self, call: Call, seconds: float) -> Response:
-        """Send a request to the first of its URLs that can be reached. Never raises: every failure is a Response (5103, 4008)."""
-        request, reasons = call.request, list[str]()
-        deadline = self._loop.time() + seconds
-        try:
-            async with asyncio.timeout_at(deadline):
-                for url in call.urls:
-                    sender = self._senders.get(url.partition(":")[0].lower())
-                    if sender is None:
-                        reasons.append(f"{url}: no client for this scheme")
-                        continue
-                    try:
-                        return await sender.send(url, request, max(deadline - self._loop.time(), 0.001))
-                    except (RequestTimeout, TimeoutError):
-                        raise TimeoutError from None
-                    except CSEError as error:
-                        reasons.append(f"{url}: {error}")
-                    except Exception:
-                        log.exception("sending to %s failed", url)
-                        reasons.append(f"{url}: cannot be sent to")
-        except TimeoutError:
-            return self._refusal(request, RequestTimeout(f"{request.to} did not answer in time"))
-        why = "; ".join(reasons) or "it has no point of access"
-        return self._refusal(request, TargetNotReachable(f"{request.to} cannot be reached: {why}"))
-
-    def _refusal(self, request: Request, error: Exception) -> Response:
-        """Give the answer to a request that failed; what is not meant for its originator goes to the log alone."""
-        if isinstance(error, CSEError):
-            code, text = error.code, str(error)
-        elif isinstance(error, StoreError):
-            code, text = RSC.INTERNAL_SERVER_ERROR, f"the store refused the change: {error}"
-        else:
-            code, text = RSC.INTERNAL_SERVER_ERROR, "the CSE failed to serve this request; its log says why"
-            log.error("%s %s of %s failed", request.op.name, request.to, request.fr, exc_info=error)
-        return Response(code, request.rqi, {"m2m:dbg": text}, rvi=request.rvi)
+        self._step(job, await self._calls.ask(ask.calls, deadline), False)

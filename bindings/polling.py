@@ -8,12 +8,12 @@ from typing import Any
 from cse.codes import Operation
 from cse.codes import ResponseStatusCode as RSC
 from cse.errors import BadRequest, CSEError, NotFound, RequestTimeout, TargetNotReachable
-from cse.primitives import CHANNEL, POLL, Notice, Request, Response, request_to_dict, response_from_dict
+from cse.primitives import CHANNEL, POLL, Notice, Request, Response, refused, request_to_dict, response_from_dict
 from cse.storage import Reader
 
 log = logging.getLogger(__name__)
 
-INSIDE = frozenset({CHANNEL, POLL})
+SCHEMES = frozenset({CHANNEL, POLL})
 """Schemes of the URLs that lead to polling channels."""
 
 Outcomes = Sequence[tuple[Notice, bool]]
@@ -51,13 +51,13 @@ class _Channel:
 
 
 class Channels:
-    """The polling channels of this CSE, as a Sender for the schemes of INSIDE.
+    """The polling channels of this CSE, as a Sender for the schemes of SCHEMES.
 
     Notices stay in the outbox until their entity has answered them; requests that somebody waits for are held here as long as he does. What was fetched and
     not answered within ``patience`` seconds is given out again, under the same request identifier. Of the notices for one target only the oldest are out.
     settle: takes outcomes out of the outbox, False when it could not. release: the release version of notifications. clock: seconds since the epoch.
     recheck: called with a URL before a poller has to wait, for notices that wait elsewhere though their target is reached there by now.
-    resume: called with a target whose channel is no more.
+    resume: called with a target whose channel is no more, or that is closed by its schedule. opens: when it can be reached by that, 0.0 when it can now.
     """
 
     def __init__(
@@ -67,6 +67,7 @@ class Channels:
         settle: Callable[[Outcomes], Awaitable[bool]],
         recheck: Callable[[str], None],
         resume: Callable[[str], None],
+        opens: Callable[[str], float],
         release: str,
         patience: float,
         clock: Callable[[], float],
@@ -75,6 +76,7 @@ class Channels:
         self._settle = settle
         self._recheck = recheck
         self._resume = resume
+        self._opens = opens
         self._release = release
         self._patience = patience
         self._clock = clock
@@ -189,10 +191,15 @@ class Channels:
         return found
 
     def _waiting(self, channel: _Channel, target: str, most: int) -> list[Notice]:
-        found = [notice for notice in self._reader.notices(0, most, target=target) if notice.due <= self._clock()]
-        if not found:
+        """Give the oldest notices for a target; one that is closed by its schedule, or has none, is not cared for here any longer."""
+        if self._opens(target) > self._clock():
             del channel.targets[target]
-        return found
+            self._resume(target)
+            return []
+        stored = self._reader.notices(0, most, target=target)
+        if not stored:
+            del channel.targets[target]
+        return [notice for notice in stored if notice.due <= self._clock()]
 
     def _request(self, notice: Notice) -> Request:
         return Request(Operation.NOTIFY, notice.target, notice.fr, notice.rqi, self._release, pc=notice.content, ec=notice.ec)
@@ -210,8 +217,8 @@ class Channels:
                 answer = channel.requests[told.rqi or ""].answer
                 if not answer.done():
                     answer.set_result(told)
-            elif told.ok or (4000 <= told.rsc < 5000 and told.rsc != RSC.REQUEST_TIMEOUT):
-                outcomes.append((notice, told.ok))
+            elif told.ok or refused(told):
+                outcomes.append((notice, True))
                 if not told.ok:
                     log.warning("gave up notifying %s for %s: it answered %d", notice.target, notice.subscription or "no subscription", told.rsc)
             else:

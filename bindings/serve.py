@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import os
 import signal
 import sys
@@ -9,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from itertools import count
 from random import random
 from secrets import token_hex
@@ -38,6 +40,7 @@ from resources import (
     ae,
     container,
     content_instance,
+    cross_resource_subscription,
     cse_base,
     exec_instance,
     flex_container,
@@ -46,8 +49,12 @@ from resources import (
     mgmt_cmd,
     mgmt_obj,
     node,
+    notification_target_mgmt_policy_ref,
+    notification_target_policy,
+    policy_deletion_rules,
     polling_channel,
     request,
+    schedule,
     subscription,
     time_series,
     time_series_instance,
@@ -55,6 +62,8 @@ from resources import (
 
 if sys.platform != "win32":
     import resource
+
+log = logging.getLogger(__name__)
 
 TYPES = (
     cse_base.TYPE,
@@ -72,8 +81,13 @@ TYPES = (
     mgmt_obj.TYPE,
     mgmt_cmd.TYPE,
     exec_instance.TYPE,
+    schedule.TYPE,
     request.TYPE,
     polling_channel.TYPE,
+    cross_resource_subscription.TYPE,
+    notification_target_mgmt_policy_ref.TYPE,
+    notification_target_policy.TYPE,
+    policy_deletion_rules.TYPE,
 )
 """The resource types of this CSE; those that definitions specialise have no specialisations yet."""
 
@@ -171,7 +185,7 @@ class Server:
         credentials = Credentials(config.http.credentials)
         settings = replace(config.settings, authenticated=(*config.settings.authenticated, *credentials.originators))
         refused = {"refused": logs.refused} if config.log.refusals else {}
-        core = CSE(store, types, settings, time.time, _fresh(), lambda: driver.busy(), **refused)
+        core = CSE(store, types, settings, time.time, _fresh(), lambda: driver.busy(), log.warning, **refused)
         core.bootstrap()
         compat = _compat(config, core)
         self.leniencies = compat.counts
@@ -206,11 +220,14 @@ class Server:
             waiting=config.running.waiting,
             calls=config.running.calls,
             flexible=config.running.flexible,
-            inside=polling.INSIDE,
+            unbounded=polling.SCHEMES,
         )
         courier = Courier(
             store,
             route=core.route,
+            opens=core.opens,
+            rescheduled=core.rescheduled,
+            missed=partial(_miss, driver, core),
             send=driver.send,
             settle=driver.settle,
             policy=config.notification,
@@ -218,17 +235,19 @@ class Server:
             clock=time.time,
             random=random,
             park=lambda url, target: channels.park(url, target),
+            inside=lambda notice, request: None if (steps := core.inside(notice)) is None else driver.run(steps, request),
         )
         channels = polling.Channels(
             store,
             settle=driver.settle,
             recheck=courier.recheck,
             resume=courier.resume,
+            opens=core.opens,
             release=config.settings.release,
             patience=config.notification.timeout,
             clock=time.time,
         )
-        senders |= dict.fromkeys(polling.INSIDE, channels)
+        senders |= dict.fromkeys(polling.SCHEMES, channels)
         parts.push_async_callback(driver.close)
         parts.push_async_callback(lambda: courier.close(self._left()))
         parts.push_async_callback(lambda: driver.drain(self._left()))
@@ -345,6 +364,14 @@ def _host(host: str) -> str:
 def _why(error: OSError) -> str:
     """Say what the system says; event loops put sentences of their own around it."""
     return os.strerror(error.errno) if error.errno and not isinstance(error, gaierror) else str(error.strerror or error)
+
+
+async def _miss(driver: Driver, core: CSE, target: str) -> None:
+    """Let the core keep what is wanted of what waits for a target that cannot be reached; what the store refuses is tried again the next time."""
+    try:
+        await driver.write(lambda: core.miss(target))
+    except StoreError as error:
+        log.warning("what waits for %s could not be reduced: %s", target, error)
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -14,7 +14,7 @@ from cse.storage.contract import Transaction
 class Recorder:
     """The ``Change`` of cse.schema: writes through a store transaction and remembers the events in their order."""
 
-    __slots__ = ("begun", "ended", "events", "host", "request", "seconds", "time", "transaction", "waking")
+    __slots__ = ("begun", "ended", "events", "host", "request", "seconds", "time", "transaction", "visits", "waking")
 
     def __init__(self, host: Host, transaction: Transaction, request: Request, seconds: float, time: str) -> None:
         self.host = host
@@ -29,6 +29,8 @@ class Recorder:
         """What is to run once this is durable."""
         self.waking: float | None = None
         """The earliest moment at which a resource type wants to be called."""
+        self.visits: dict[str, float] = {}
+        """When subscriptions and groups that hold something back are to be looked at, by their ri."""
 
     def insert(self, record: Record, parent: Record) -> None:
         """Add a resource: a creation event for the subscriptions of the parent."""
@@ -83,3 +85,7 @@ class Recorder:
     def wake(self, seconds: float) -> None:
         """Have ``on_due`` of the resource types called at a moment, in seconds since the epoch, or before."""
         self.waking = seconds if self.waking is None else min(self.waking, seconds)
+
+    def revisit(self, subscription: str, seconds: float) -> None:
+        """Have what a subscription or group (ri) holds back looked at again at a moment, in seconds since the epoch, or before."""
+        self.visits[subscription] = min(seconds, self.visits.get(subscription, seconds))

@@ -301,6 +301,39 @@ class EvalCriteriaOperator(IntEnum):
     LESS_THAN_OR_EQUAL = 6
 
 
+class TimeWindowType(IntEnum):
+    """timeWindowType (TS-0004 6.3.4.2.61)."""
+
+    PERIODIC_WINDOW = 1
+    SLIDING_WINDOW = 2
+
+
+class EventEvaluationMode(IntEnum):
+    """eventEvaluationMode (TS-0004 R4/R5)."""
+
+    ALL_EVENTS_PRESENT = 1
+    ALL_OR_SOME_EVENTS_PRESENT = 2
+    ALL_OR_SOME_EVENTS_MISSING = 3
+    ALL_EVENTS_MISSING = 4
+    SOME_EVENTS_MISSING = 5
+
+
+class NotificationTargetPolicyAction(IntEnum):
+    """notificationTargetPolicyAction (TS-0004 6.3.4.2.32)."""
+
+    ACCEPT = 1
+    REJECT = 2
+    ASK_SUBSCRIPTION_ORIGINATOR = 3
+    INFORM_ONLY = 4
+
+
+class LogicalOperator(IntEnum):
+    """logicalOperator (TS-0004 6.3.4.2.33)."""
+
+    AND = 1
+    OR = 2
+
+
 class ResourceTypeID(IntEnum):
     """resourceType: the number of every resource type the standard knows (TS-0004 6.3.4.2.1)."""
 

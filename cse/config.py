@@ -43,6 +43,11 @@ class Settings:
     discovery_limit: int = setting(1000, "Most results of one discovery or listing of children; the rest is told by cnst and cnot.", "limits")
     max_group_nesting: int = setting(8, "Groups within groups that a fan-out follows.", "limits")
     max_group_members: int = setting(10_000, "Most members of a group.", "limits")
+    member_retry_interval: float = setting(60.0, "Time until group members that could not be reached are asked for their type again.", "limits")
     max_name_length: int = setting(255, "Characters of a resource name.", "limits")
 
     default_batch_seconds: float = setting(60.0, "Longest collection of a batch whose batchNotify has a number but no duration.", "notification")
+    max_stored: int = setting(
+        100_000, "Most notifications stored for one target; beyond it those of the lowest priority (nsp) go, the oldest first; 0 for no bound.", "notification"
+    )
+    default_aggregation_seconds: float = setting(1.0, "Collection of notifications in a group without notifyAggregation.", "notification")

@@ -3,14 +3,16 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from typing import Any
 
 from msgspec.structs import replace
 
-from cse import criteria, deferred, expiry, notify, operations, results
+from cse import deferred, expiry, notify, operations, parameters, reachability
 from cse.access import Access
 from cse.address import Address, Located, locate, parse, same_entity, sp_relative
+from cse.backlog import Backlog
 from cse.change import Recorder
-from cse.codes import FilterUsage, Operation, ResourceTypeID, ResponseType
+from cse.codes import Operation, ResourceTypeID, ResponseType
 from cse.codes import ResponseStatusCode as RSC
 from cse.config import Settings
 from cse.datatypes import seconds_of, timestamp
@@ -18,18 +20,17 @@ from cse.errors import (
     BadRequest,
     CSEError,
     NotFound,
+    NotImplementedByCSE,
     OriginatorHasNoPrivilege,
     OriginatorNotAuthenticated,
-    ReleaseVersionNotSupported,
-    RequestTimeout,
+    TargetNotReachable,
 )
 from cse.forwarding import forward, outgoing
-from cse.primitives import CHANNEL, Call, Notice, Peer, Request, Response, Steps, Work
+from cse.primitives import CHANNEL, INSIDE, Call, Notice, Peer, Request, Response, Steps, Turn, Work, refused
 from cse.record import Record
 from cse.registry import Registry
-from cse.schema import Checker, Host, ResourceType
+from cse.schema import Change, Checker, Host, ResourceType
 from cse.storage.contract import Reader, Store, StoreRefused, commit
-from cse.structures import FILTER_CRITERIA
 from cse.validate import compile_table
 
 _GROUP_REQUESTS = 10_000
@@ -39,7 +40,6 @@ _PLACES = 20_000
 """Addresses whose resources are remembered."""
 
 _INTERNAL = Peer(internal=True)
-
 
 _OPERATIONS: Mapping[Operation, Callable[[Host, Request, Record], Steps]] = {
     Operation.CREATE: operations.create,
@@ -55,8 +55,8 @@ class CSE:
 
     ``handle`` must be driven as cse.primitives.Steps says; ``due`` and ``settle`` are called while the store takes writes. After each of them the caller
     commits, and runs what ``begun`` gives. ``clock`` gives seconds since the epoch, ``fresh`` unique texts, ``busy`` whether there is much to do; they are
-    injected so that tests are deterministic. ``refused`` hears of each request whose originator had no privilege, also one that a group passed on to a member,
-    and the path of the resource that it was about.
+    injected so that tests are deterministic. ``tell`` takes sentences for the operator: what no response tells anybody. ``refused`` hears of each request whose
+    originator had no privilege, also one that a group passed on to a member, and the path of the resource that it was about.
     """
 
     def __init__(
@@ -67,14 +67,19 @@ class CSE:
         clock: Callable[[], float],
         fresh: Callable[[], str],
         busy: Callable[[], bool] = lambda: False,
+        tell: Callable[[str], None] = lambda _: None,
         refused: Callable[[Request, str], None] = lambda request, path: None,
     ) -> None:
         self.registry = Registry(types)
         self.settings = settings
+        self.base = settings.cse_id.removeprefix("/")
+        """The ri of the CSEBase."""
         self.reader: Reader = store
         self.now = clock
         self.fresh = fresh
         self.busy = busy
+        self.tell = tell
+        self.backlog = Backlog()
         self._refused = refused
         self.deferred = 0
         self._store = store
@@ -83,12 +88,15 @@ class CSE:
         self._access = Access(settings, lambda ty: ty not in self.registry.inheriting, clock)
         self._authenticated = frozenset(sp_relative(found, settings.cse_id, settings.sp_id) for found in settings.authenticated)
         self._seen: dict[tuple[str, str], None] = {}
+        self._expected: dict[str, str] = {}
+        """Originators of resources that are being made, by ri, as long as others are asked about them."""
         self._places: dict[tuple[str, ...], tuple[str, str, tuple[str, ...]]] = {}
         self._horizon = (0.0, "")
         """A moment at most a second ahead, as seconds and text: what lives longer has not expired."""
         self._searched = 0.0
         """When expired resources were last looked for."""
-        self._batch_due: float | None = None
+        self._visits: dict[str, float] = {}
+        """When subscriptions that hold notifications back are looked at, by their ri."""
         self._types_due: float | None = None
         self._begun: list[Work] = []
         self.may = self._access.may
@@ -138,20 +146,17 @@ class CSE:
     def _names(self, record: Record) -> Mapping[str, object]:
         return self._virtual[record.ty]
 
-    @property
-    def base(self) -> str:
-        """The ri of the CSEBase."""
-        return self.settings.cse_id.removeprefix("/")
-
     def urls(self, reader: Reader, target: str) -> tuple[str, ...]:
-        """Give where a notification target can be reached: itself when it is a URL, the polling channel or points of access of an AE, those of another CSE."""
+        """Give where a notification target can be reached: a URL itself, an AE by its polling channel or points of access, other CSEs, INSIDE what is here."""
         if "://" in target:
             return (target,)
         record = self.resolve(reader, target)
         if record is not None:
             if channel := record.state.get("channel"):
                 return (f"{CHANNEL}:{channel}",)
-            return tuple(record.attributes.get("poa", ())) if record.ty == ResourceTypeID.AE else ()
+            if record.ty == ResourceTypeID.AE:
+                return tuple(record.attributes.get("poa", ()))
+            return (INSIDE,) if self.registry.of(record).on_notify is not None else ()
         try:
             parsed = self.parse(target)
         except BadRequest:
@@ -166,6 +171,34 @@ class CSE:
         """Give where a notice can be delivered now (for the courier)."""
         return self.urls(self.reader, target)
 
+    def opens(self, target: str) -> float:
+        """Give when a notification target can be reached by its schedule, in seconds since the epoch, 0.0 when it can now (for the courier)."""
+        return reachability.target_opens(self, self.reader, target)
+
+    def rescheduled(self) -> int:
+        """Give a number that is another one when schedules of targets have changed (for the courier)."""
+        return reachability.changes(self, self.reader)
+
+    @contextmanager
+    def expecting(self, ri: str, originator: str) -> Iterator[None]:
+        """Confirm, while it is open, verification requests to a resource that is being made for ``originator``; other NOTIFYs are to come again."""
+        self._expected[ri] = originator
+        try:
+            yield
+        finally:
+            del self._expected[ri]
+
+    def create(self, change: Change, request: Request, parent: Record, prepared: Any) -> Record:
+        """Do a CREATE inside an open transaction, with every check but the ``prepare_create`` of its type. Raises CSEError."""
+        kind = self.registry.get(request.ty or 0)
+        if kind is None:
+            raise NotImplementedByCSE(f"resource type {request.ty} is not implemented")
+        return operations.create_within(self, change, request, parent, kind, prepared)[0]
+
+    def update(self, change: Change, request: Request, target: Record, prepared: Any = None) -> Record:
+        """Do an UPDATE inside an open transaction, with every check but the ``prepare_update`` of its type. Raises CSEError."""
+        return operations.update_within(self, change, request, target, prepared)[0]
+
     @contextmanager
     def write(self, request: Request) -> Iterator[Recorder]:
         """Open the write transaction of a request; leaving it without an exception puts the notifications it causes into the outbox."""
@@ -175,8 +208,9 @@ class CSE:
             yield change
             if change.events or change.ended:
                 notify.notify(change)
-                self._batch_due = 0.0
             self._wake(change.waking)
+            for ri, moment in change.visits.items():
+                self._visits[ri] = min(moment, self._visits.get(ri, moment))
             self._begun += change.begun
 
     def begun(self) -> list[Work]:
@@ -189,7 +223,7 @@ class CSE:
         return deferred.resumed(self, self.reader)
 
     def _wake(self, moment: float | None) -> None:
-        """Call the resource types at a moment, if they are not called before."""
+        """Call the resource types at a moment, if that is not done before."""
         if moment is not None:
             self._types_due = moment if self._types_due is None else min(self._types_due, moment)
 
@@ -206,7 +240,7 @@ class CSE:
 
     def remaining(self, request: Request) -> float:
         """Give the seconds until a request or its result expires: the request timeout of the CSE when it does not say, never more than the longest."""
-        ends = [self._moment(value, name) for name, value in (("rqet", request.rqet), ("rset", request.rset)) if value is not None]
+        ends = [parameters.moment(value, name, self.now()) for name, value in (("rqet", request.rqet), ("rset", request.rset)) if value is not None]
         if not ends:
             return self.settings.request_timeout
         return max(0.0, min(min(ends) - self.now(), self.settings.longest_request))
@@ -231,12 +265,14 @@ class CSE:
             with self.write(request) as change:
                 change.replace(base.with_attributes({**policies, "lt": change.time}))
         commit(self._store)
-        self._batch_due = self._types_due = 0.0
+        self._types_due = 0.0
+        self._visits = dict.fromkeys(notify.holding(self.reader), 0.0)
+        self.backlog = Backlog()
 
-    def handle(self, request: Request) -> Steps:
-        """Answer a request; a failure is a response too (TS-0004 7.3.2)."""
+    def handle(self, request: Request, accepted: bool = False) -> Steps:
+        """Answer a request; a failure is a response too (TS-0004 7.3.2). ``accepted``: one that this CSE has accepted before, when it could be reached."""
         try:
-            return (yield from self._dispatch(request))
+            return (yield from self._dispatch(request, accepted))
         except CSEError as error:
             if isinstance(error, OriginatorHasNoPrivilege | OriginatorNotAuthenticated):
                 self._refused(request, self._path(request.to))
@@ -248,10 +284,13 @@ class CSE:
         found = self._locate((address.stem,) if not address.local and address.stem else address.segments)
         return to if found is None else "/".join((found.record.path, *([found.virtual] if found.virtual else ()), *found.rest))
 
-    def _dispatch(self, request: Request) -> Steps:
-        self._check(request)
+    def _dispatch(self, request: Request, accepted: bool) -> Steps:
+        parameters.check(request, self.settings, self._authenticated)
+        base = self.reader.get(self.base)
+        if base is not None and base.state and not accepted:
+            reachability.admit(self, self.reader, request, base)
         if request.rqet is not None or request.rset is not None or request.oet is not None or request.rp is not None:
-            request = self._timed(request)
+            request = parameters.timed(request, self.now())
         if request.rt is not None or request.oet is not None:
             mode = deferred.mode_of(self, request)
             later = request.oet is not None and seconds_of(str(request.oet)) > self.now()
@@ -272,6 +311,8 @@ class CSE:
                 return (yield from forward(self, request, address))
             segments = (address.stem,)
         found = self._locate(segments)
+        if found is None and request.op == Operation.NOTIFY and segments[0] in self._expected:
+            return self._confirmed(request, self._expected[segments[0]])
         if found is None or self.expired(found.record):
             raise NotFound(f"{request.to} does not exist")
         target = found.record
@@ -282,6 +323,14 @@ class CSE:
         if request.op == Operation.RETRIEVE:
             return (yield from operations.retrieve(self, request, target, address.attribute))
         return (yield from self.perform(request, target))
+
+    def _confirmed(self, request: Request, originator: str) -> Response:
+        """Answer a NOTIFY to a resource that is still being made."""
+        content = request.pc.get("m2m:sgn") if isinstance(request.pc, Mapping) else None
+        asked = content if isinstance(content, Mapping) and content.get("vrq") is True else {}
+        if not same_entity(str(asked.get("cr", "")), originator, self.settings.cse_id, self.settings.sp_id):
+            raise TargetNotReachable(f"{request.to} is not ready yet")
+        return operations.answer(request, RSC.OK)
 
     def _locate(self, segments: tuple[str, ...]) -> Located | None:
         """Find a resource by what is committed. A place once found is remembered: resources never move, and an ri is never given twice."""
@@ -324,9 +373,7 @@ class CSE:
             with self.write(request) as change:
                 more = expiry.expire(change, self.settings.expiration_chunk) == self.settings.expiration_chunk
             self._searched = self._searched if more else now
-        if self._batch_due is not None and self._batch_due <= now:
-            with self.write(request) as change:
-                self._batch_due = expiry.release_batches(change)
+        more = self._visit(request, now) or more
         if self._types_due is not None and self._types_due <= now:
             self._types_due = None
             with self.write(request) as change:
@@ -337,86 +384,53 @@ class CSE:
                 self._wake(now + interval)  # the commit of what was done now may fail
         if more:
             return 0.0
-        following = [self._searched + interval, *(moment for moment in (self._batch_due, self._types_due) if moment is not None)]
+        following = [self._searched + interval, *(moment for moment in (self._types_due, *self._visits.values()) if moment is not None)]
         return max(0.0, min(following) - now)
 
+    def _visit(self, request: Request, now: float) -> bool:
+        """Look at subscriptions and groups whose batches, windows or schedules time has come for; tell whether there are more."""
+        chunk, interval = self.settings.expiration_chunk, self.settings.expiration_check_interval
+        due = list(islice((ri for ri, moment in self._visits.items() if moment <= now), chunk))
+        if not due:
+            return False
+        self._visits.update(dict.fromkeys(due, now + interval))  # this, or the commit of it, may fail
+        with self.write(request) as change:
+            for ri in due:
+                notify.visit(change, ri)
+        if not self._store.pending:
+            for ri in due:
+                del self._visits[ri]
+            self._visits.update(change.visits)
+        return len(due) == chunk
+
+    def miss(self, target: str) -> None:
+        """Keep of what waits for a target that cannot be reached only what its subscriptions want (pn). The caller commits afterwards."""
+        with self._store.transaction() as transaction:
+            notify.keep_latest(transaction, target)
+
+    def inside(self, notice: Notice) -> Steps | None:
+        """Deliver a notice that is for this CSE itself: to a resource that takes a NOTIFY, or the errand of a resource type; None when it goes elsewhere.
+
+        It leaves the outbox in the commit of what it has changed, so that it counts once.
+        """
+        (root,) = notice.content
+        if root in ("m2m:sgn", "m2m:agn"):
+            if self.route(notice.target) != (INSIDE,):
+                return None
+            request = Request(Operation.NOTIFY, notice.target, notice.fr, notice.rqi, self.settings.release, pc=notice.content, ec=notice.ec, peer=_INTERNAL)
+            return self._delivered(notice, self.handle(request))
+        kind = self.registry.named(root)
+        return None if kind is None or kind.errand is None else self._delivered(notice, kind.errand(self, notice.content[root]))
+
+    def _delivered(self, notice: Notice, steps: Steps) -> Steps:
+        told = yield from steps
+        if told.ok or refused(told):
+            yield Turn.WRITE
+            self.settle([(notice, True)])
+        return told
+
     def settle(self, outcomes: Sequence[tuple[Notice, bool]]) -> None:
-        """Take notices that were delivered (True) or given up (False) out of the outbox. The caller commits afterwards."""
+        """Take notices that their targets have answered (True) or that were given up (False) out of the outbox. The caller commits afterwards."""
         with self._store.transaction() as transaction:
             transaction.drop([notice.id for notice, _ in outcomes])
             notify.count_deliveries(transaction, outcomes)
-
-    # --- step 1 of the checks (TS-0004 7.3.2.2, procedures 1.1) ----------------------------------------------------------------------------------------------
-
-    def _check(self, request: Request) -> None:
-        """Check the parameters of a request before anything else is looked at."""
-        if not request.rqi:
-            raise BadRequest("the request identifier (rqi) is missing")
-        if not request.to:
-            raise BadRequest("the target (to) is missing")
-        creating = request.op == Operation.CREATE
-        if request.fr is None or request.fr == "":
-            if not (creating and request.ty == ResourceTypeID.AE):
-                raise BadRequest("the originator (fr) is missing; only the registration of an AE may leave it out")
-        elif not _is_identifier(request.fr):
-            raise BadRequest(f"the originator (fr) {request.fr[:80]!r} is no identifier")
-        if self._authenticated or request.peer.identity is not None:
-            self._check_identity(request)
-        if request.rvi not in self.settings.supported_releases:
-            said = f"release version {request.rvi!r} is" if request.rvi else "a request without release version indicator (rvi) is of release 1, which is"
-            raise ReleaseVersionNotSupported(f"{said} not supported; supported are {', '.join(self.settings.supported_releases)}")
-        if creating != (request.ty is not None):
-            raise BadRequest("a CREATE needs the resource type (ty)" if creating else "the resource type (ty) may only be given in a CREATE")
-        if request.rcn is not None and request.rcn not in results.ALLOWED[request.op]:
-            raise BadRequest(f"rcn {request.rcn} is not allowed for {request.op.name}")
-        if request.fc is not None:
-            self._check_filter(request)
-        if request.drt is not None and (request.drt not in (1, 2) or request.op != Operation.RETRIEVE):
-            raise BadRequest(f"drt {request.drt} is not allowed here: 1 or 2, in a RETRIEVE")
-        if "#" in request.to and request.op != Operation.RETRIEVE:
-            raise BadRequest(f"to {request.to!r} names an attribute, which only a RETRIEVE may")
-
-    def _check_identity(self, request: Request) -> None:
-        """Hold the originator against what the transport has authenticated (TS-0003 8.2)."""
-        who, settings = request.fr or "", self.settings
-        identity = request.peer.identity
-        if identity is not None and not same_entity(identity, who, settings.cse_id, settings.sp_id):
-            raise OriginatorNotAuthenticated(f"{identity} is authenticated, not {who or 'nobody'}")
-        if identity is None and not request.peer.internal and sp_relative(who, settings.cse_id, settings.sp_id) in self._authenticated:
-            raise OriginatorNotAuthenticated(f"{who} must be authenticated")
-
-    def _check_filter(self, request: Request) -> None:
-        if request.op in (Operation.CREATE, Operation.NOTIFY):
-            raise BadRequest(f"filter criteria (fc) are not allowed in a {request.op.name}")
-        try:
-            FILTER_CRITERIA.check(criteria.listed(request.fc or {}))
-        except ValueError as error:
-            raise BadRequest(f"the filter criteria (fc) are not valid: {error}") from error
-        if request.op != Operation.RETRIEVE and request.fc is not None and request.fc.get("fu", 2) != FilterUsage.CONDITIONAL_OPERATION:
-            raise BadRequest(f"filterUsage {request.fc['fu']} is not allowed in a {request.op.name}")
-
-    def _moment(self, value: str | int, name: str) -> float:
-        """Give an absRelTimestamp as seconds since the epoch; a relative one counts from now. Raises BadRequest."""
-        try:
-            return self.now() + value / 1000 if isinstance(value, int) else seconds_of(value)
-        except ValueError as error:
-            raise BadRequest(f"{name} {value!r} is no timestamp: {error}") from error
-
-    def _timed(self, request: Request) -> Request:
-        """Check the times of a request and give it with absolute ones: relative ones count from now (TS-0004 6.3.3). Raises RequestTimeout, BadRequest."""
-        moments = {name: self._moment(value, name) for name in ("rqet", "rset", "oet") if (value := getattr(request, name)) is not None}
-        now = self.now()
-        if moments.get("rqet", now + 1) <= now:
-            raise RequestTimeout(f"the request expired at {request.rqet}")
-        if moments.get("rset", now) < now:
-            raise RequestTimeout(f"the result expired at {request.rset}")
-        if "rset" in moments and moments["rset"] < moments.get("rqet", now):
-            raise BadRequest(f"the result expires (rset {request.rset}) before the request does (rqet {request.rqet})")
-        if request.rp is not None:
-            self._moment(request.rp, "rp")
-        return replace(request, **{name: timestamp(moment) for name, moment in moments.items()})
-
-
-def _is_identifier(text: str) -> bool:
-    return len(text) <= 255 and text.isprintable() and " " not in text
-

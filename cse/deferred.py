@@ -161,7 +161,7 @@ def _refused(request: Request, rsc: RSC, why: str) -> Response:
 
 def _carried_out(host: Host, ri: str, request: Request, until: str) -> Steps:
     """Serve a request as a blocking one. Before it leaves this CSE it is noted as forwarded: from then on it cannot be recalled, nor done again."""
-    steps = host.handle(replace(request, rt=None, rp=None, oet=None, rset=None, rqet=request.rqet or until))
+    steps = host.handle(replace(request, rt=None, rp=None, oet=None, rset=None, rqet=request.rqet or until), accepted=True)
     told: tuple[Response, ...] = ()
     noted = not _spreads(host, request.to)
     try:
@@ -193,9 +193,11 @@ def _note(change: Change, ri: str, modified: dict[str, Any]) -> Record | None:
 
 def _conclude(change: Change, ri: str, request: Request, told: Response) -> None:
     """Keep the result and send it to whom the request names (TS-0004 7.3.2.4); a <request> that was deleted or has expired has none."""
+    settings = change.host.settings
+    told = replace(told, rqi=request.rqi, to=told.to or request.fr, fr=told.fr or settings.cse_id)
     result = {name: value for name, value in response_to_dict(told).items() if name in _RESULT}
     status = RequestStatus.COMPLETED if told.ok else RequestStatus.FAILED
-    record = _note(change, ri, {"rs": int(status), "ors": {**result, "rqi": request.rqi}})
+    record = _note(change, ri, {"rs": int(status), "ors": result})
     if record is None:
         return
     kind = request.rt or {}
@@ -205,7 +207,6 @@ def _conclude(change: Change, ri: str, request: Request, told: Response) -> None
     elif registered:
         change.replace(replace(record, originator=registered))
     if "nu" in kind or kind.get("rtv") == ResponseType.NON_BLOCKING_REQUEST_ASYNCH:
-        settings = change.host.settings
-        content = {"m2m:rsp": response_to_dict(replace(told, rqi=request.rqi))}
+        content = {"m2m:rsp": response_to_dict(told)}
         for target in dict.fromkeys(kind.get("nu", [registered or request.fr] if registered or request.fr else [])):
             change.transaction.enqueue(Notice(target, change.host.fresh(), settings.cse_id, content, created=change.seconds))

@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from cse import reachability
 from cse.address import Address, absolute, sp_relative
 from cse.codes import Operation, ResourceTypeID
 from cse.codes import ResponseStatusCode as RSC
@@ -24,8 +25,13 @@ def forward(host: Host, request: Request, address: Address) -> Steps:
 
 
 def outgoing(host: Host, request: Request, address: Address) -> Call:
-    """Make the request as it leaves this CSE: identifiers valid outside, and where the next hop is. Raises NotFound when no route leads there."""
+    """Make the request as it leaves this CSE: identifiers valid outside, and where the next hop is.
+
+    Raises NotFound when no route leads there, TargetNotReachable when the next hop is closed by its schedule.
+    """
     settings = host.settings
+    if refusal := reachability.target_closed(host, host.reader, address.sp + address.csi):
+        raise TargetNotReachable(refusal)
     urls = host.routes(address.sp + address.csi)
     if not urls:
         raise NotFound(f"no route leads to {address.sp}{address.csi}")

@@ -1,11 +1,12 @@
 """Events and subscriptions become notices in the outbox (TS-0001 10.2.10, TS-0004 7.5.1.2)."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
 
+from cse import reachability
 from cse.address import same_entity, sp_relative
 from cse.codes import AccessControlOperation as Right
 from cse.codes import EventCat, NotificationContentType, Operation, PendingNotification, ResourceTypeID
@@ -20,7 +21,17 @@ from cse.storage.contract import Reader, Transaction
 
 _CONTENT_DEFAULT = {Net.TRIGGER_RECEIVED_FOR_AE_RESOURCE: 4, Net.BLOCKING_UPDATE: 2, Net.REPORT_ON_MISSING_DATA_POINTS: 5}
 
-_OPERATIONS = {Right.CREATE: Operation.CREATE, Right.RETRIEVE: Operation.RETRIEVE, Right.UPDATE: Operation.UPDATE, Right.DELETE: Operation.DELETE}
+_PAGE = 1000
+"""Notices read from the outbox at once, and let go in one transaction."""
+
+_OPERATIONS = {
+    Right.CREATE: Operation.CREATE,
+    Right.RETRIEVE: Operation.RETRIEVE,
+    Right.UPDATE: Operation.UPDATE,
+    Right.DELETE: Operation.DELETE,
+    Right.NOTIFY: Operation.NOTIFY,
+    Right.DISCOVERY: Operation.RETRIEVE,
+}
 
 
 def notify(change: Change) -> None:
@@ -30,8 +41,9 @@ def notify(change: Change) -> None:
         for subscription in event.subscriptions:
             if matches(change, subscription, event):
                 _send(change, subscription, event)
+    gone = {reference(change.host, subscription) for subscription in change.ended}
     for subscription in change.ended:
-        _tell_deletion(change, subscription)
+        _tell_deletion(change, subscription, gone)
 
 
 def _settled(change: Change, event: Event) -> Event:
@@ -90,16 +102,28 @@ def _monitored(host: Host, entry: Mapping[str, Any], event: Event, originator: s
 
 
 def _send(change: Change, subscription: Record, event: Event) -> None:
-    """Queue one event for all targets of a subscription and count it (``exc``)."""
+    """Queue one event for all targets of a subscription and count it: ``exc`` what is told or will be, ``nsi`` every event."""
     current = change.transaction.get(subscription.ri)
     if current is None and event.net != Net.DELETE_OF_RESOURCE and event.operation != Right.DELETE:
         return
     subscription = current or subscription
-    content = {"m2m:sgn": {"nev": _event(change.host, subscription, event), "sur": reference(change.host, subscription)}}
-    counted = queue(change, subscription, content)
-    left = subscription.attributes.get("exc")
-    if current is None:
-        return
+    signal = {"nev": _event(change.host, subscription, event), "sur": reference(change.host, subscription)}
+    if "nfu" in subscription.attributes:
+        signal["nfu"] = subscription.attributes["nfu"]
+    if current is not None:
+        tell(change, current, {"m2m:sgn": signal})
+    elif not _missed(change, subscription):
+        queue(change, subscription, {"m2m:sgn": signal})
+
+
+def tell(change: Change, subscription: Record, content: Mapping[str, Any]) -> None:
+    """Queue a notification for all targets of a subscription and count it: ``exc`` what is told or will be, ``nsi`` every event.
+
+    The last one that ``exc`` allows ends the subscription.
+    """
+    told = not _missed(change, subscription)
+    counted = queue(change, subscription, content) if told else subscription
+    left = subscription.attributes.get("exc") if told else None
     if left == 1:
         change.remove(subscription)
         return
@@ -108,7 +132,7 @@ def _send(change: Change, subscription: Record, event: Event) -> None:
     if subscription.attributes.get("nse"):
         statistics = [{**each, "noec": each["noec"] + 1} for each in subscription.attributes.get("nsi", ())]
         counted = counted.with_attributes({"nsi": statistics})
-    if counted is not current:
+    if counted is not subscription:
         change.replace(counted)
 
 
@@ -133,95 +157,227 @@ def reference(host: Host, subscription: Record) -> str:
 
 
 def queue(change: Change, subscription: Record, content: Mapping[str, Any]) -> Record:
-    """Put one notification for each target into the outbox: alone, in the place of older ones (``ln``), into a batch (``bn``), or for a later window (``rl``).
-
-    Give the subscription with what is to be remembered of it.
-    """
-    attributes = subscription.attributes
-    due = 0.0
-    if "rl" in attributes and "bn" not in attributes and attributes.get("nec") != EventCat.IMMEDIATE:
-        subscription, due = _limit(change, subscription)
-    for target in attributes["nu"]:
-        notice = Notice(
-            target=target,
-            rqi=change.host.fresh(),
-            fr=change.host.settings.cse_id,
-            content=content,
-            subscription=subscription.ri,
-            ec=attributes.get("nec"),
-            created=change.seconds,
-        )
-        if attributes.get("ln"):
-            notice = replace(notice, ec=EventCat.LATEST if notice.ec is None else notice.ec)
-        if "bn" in attributes and notice.ec != EventCat.IMMEDIATE:
-            _collect(change, notice, subscription)
-            continue
-        if attributes.get("ln") or attributes.get("pn") == PendingNotification.SEND_LATEST:
-            _drop_older(change, notice, 0.0 if attributes.get("ln") else change.host.settings.request_timeout)
-        change.transaction.enqueue(replace(notice, due=due, held=due > 0))
+    """Put one notification for each target of a subscription into the outbox; give the subscription with what is to be remembered of it."""
+    category = subscription.attributes.get("nec")
+    if category is None and subscription.attributes.get("ln"):
+        category = EventCat.LATEST
+    for target in subscription.attributes["nu"]:
+        subscription = put(change, subscription, target, content, category)
     return subscription
 
 
-def _drop_older(change: Change, notice: Notice, patience: float) -> None:
-    """Drop what waits for a target once the oldest of it waits longer than ``patience`` seconds: then the target cannot be reached (TS-0001 9.6.8 pn)."""
-    older = [found for held in (False, True) for found in change.transaction.notices(held=held, subscription=notice.subscription, target=notice.target)]
-    if older and older[0].created <= notice.created - patience:
+def put(change: Change, record: Record, target: str, content: Mapping[str, Any], category: int | None) -> Record:
+    """Put one notification of a subscription or group into the outbox: alone, in the place of older ones (``ln``), or held by batch, rate limit, schedule.
+
+    Give the subscription or group with what is to be remembered of it.
+    """
+    host, attributes = change.host, record.attributes
+    batched = _batch(host, record, target) is not None
+    held = category != EventCat.IMMEDIATE and (batched or "rl" in attributes or reachability.governed(record))
+    notice = Notice(target, host.fresh(), host.settings.cse_id, content, record.ri, category, change.seconds, held=held)
+    if attributes.get("ln") and not (held and batched):
+        _drop_older(change, notice)
+    change.transaction.enqueue(notice)
+    if held:
+        record = _release(change, record, target)
+    _bound(change, target)
+    return record
+
+
+def _batch(host: Host, record: Record, target: str) -> Mapping[str, Any] | None:
+    """Give by what number and duration notifications are collected: batchNotify; a group has notifyAggregation, or the provider a duration for it.
+
+    What a group holds for itself is a reminder, which has a time of its own.
+    """
+    if record.ty != ResourceTypeID.GROUP:
+        found: Mapping[str, Any] | None = record.attributes.get("bn")
+        return found
+    if target == record.path:
+        return {}
+    return record.attributes.get("nar") or {"dur": f"PT{host.settings.default_aggregation_seconds:g}S"}
+
+
+def _drop_older(change: Change, notice: Notice) -> None:
+    """Drop what waits for a target and gives way to a newer notification of the same subscription (TS-0004 7.5.1.2.5)."""
+    for held in (False, True):
+        older = change.transaction.notices(held=held, subscription=notice.subscription, target=notice.target)
         change.transaction.drop([found.id for found in older])
 
 
-def _limit(change: Change, subscription: Record) -> tuple[Record, float]:
-    """Count a notification against the rate limit (TS-0004 7.5.1.2.6): give the subscription and the time at which its window begins, 0 for the window now.
-
-    Windows follow one another as long as something waits; what exceeds ``mnn`` in one is sent at the beginning of the next that has room.
-    """
-    most = max(1, subscription.attributes["rl"]["mnn"])
-    length = max(0.001, duration_seconds(subscription.attributes["rl"]["tww"]))
-    start, sent = subscription.state.get("window", (change.seconds, 0))
-    passed = int((change.seconds - start) // length)
-    start, sent = start + passed * length, max(0, sent - passed * most)
-    if not sent:
-        start = change.seconds
-    if subscription.attributes.get("ln"):
-        sent = min(sent, most)  # what waits gives way
-    counted = replace(subscription, state={**subscription.state, "window": [start, sent + 1]})
-    return counted, start + sent // most * length if sent >= most else 0.0
+def _missed(change: Change, subscription: Record) -> bool:
+    """Tell whether an event is not told to anybody: outside of the schedule of a subscription that keeps nothing (no ``pn``, TS-0001 9.6.8)."""
+    attributes = subscription.attributes
+    if not reachability.governed(subscription) or "pn" in attributes or "bn" in attributes or attributes.get("nec") == EventCat.IMMEDIATE:
+        return False
+    return reachability.opens(subscription, change.seconds) > change.seconds
 
 
-def _collect(change: Change, notice: Notice, subscription: Record) -> None:
-    """Hold a notification for its batch, and let the batch go when it is full (TS-0004 7.5.1.2.7)."""
-    batch: Mapping[str, Any] = subscription.attributes["bn"]
-    held = change.transaction.notices(limit=max(1000, batch.get("num", 0)), held=True, subscription=notice.subscription, target=notice.target)
-    duration = duration_seconds(batch["dur"]) if "dur" in batch else change.host.settings.default_batch_seconds
-    due = held[0].due if held else notice.created + duration
-    last = change.transaction.enqueue(replace(notice, due=due, held=True))
-    if batch.get("num") and len(held) + 1 >= batch["num"]:
-        release(change, [*held, last])
-
-
-def release(change: Change, held: list[Notice], batched: bool = True) -> None:
-    """Send what was collected for one target as one m2m:agn, oldest first; of event category 4 only the latest (``ln``).
-
-    What a rate limit has kept back, of a subscription without batches, is sent one by one.
-    """
-    change.transaction.drop([found.id for found in held])
-    if not batched:
-        for notice in held:
-            change.transaction.enqueue(replace(notice, due=0.0, held=False, id=0))
+def visit(change: Change, ri: str, departed: Iterable[str] = ()) -> None:
+    """Let go what the policies of a subscription or group no longer hold back, all of it for targets that have ``departed``."""
+    record = change.transaction.get(ri)
+    if record is None:
         return
-    sent = held[-1:] if held[-1].ec == EventCat.LATEST else held
-    content = {"m2m:agn": {"m2m:sgn": [found.content["m2m:sgn"] for found in sent]}}
-    change.transaction.enqueue(replace(sent[0], content=content, due=0.0, held=False, id=0))
+    for target in departed:
+        _send_on(change, record, target, list(_waiting(change.transaction, subscription=ri, target=target, held=True)))
+    counted = record
+    for target in _targets(change.transaction, record):
+        counted = _release(change, counted, target)
+    if counted is not record:
+        change.replace(counted)
 
 
-def _tell_deletion(change: Change, subscription: Record) -> None:
-    """Let waiting batches of a deleted subscription go and tell ``su`` and ``acrs`` that it is gone (TS-0004 7.4.8.2.4)."""
+def _targets(reader: Reader, record: Record) -> Iterable[str]:
+    """Give for whom a resource may hold notifications: what a subscription names, what a group has gathered for."""
+    if record.ty != ResourceTypeID.GROUP:
+        named: Iterable[str] = record.attributes.get("nu", ())
+        return named
+    return dict.fromkeys(found.target for found in _waiting(reader, held=True, subscription=record.ri))
+
+
+def _release(change: Change, record: Record, target: str) -> Record:
+    """Let go what is held for a target, oldest first, as far as batch, schedule and rate limit allow now, and say when to look again.
+
+    What limits is the sending: one aggregated notification counts as one. While a window is full or the schedule closed a batch goes on collecting.
+    Give the subscription or group with what has been counted of its window.
+    """
+    ri, attributes, now = record.ri, record.attributes, change.seconds
+    batch = _batch(change.host, record, target)
+    if batch is not None:
+        number = batch.get("num", 0)
+        collected = change.transaction.notices(limit=max(1, number), held=True, subscription=ri, target=target)
+        if not collected:
+            return record
+        ends = collected[0].created + duration_seconds(batch["dur"]) if "dur" in batch else collected[0].due
+        if ends > now and not (number and len(collected) >= number):
+            change.revisit(ri, ends)
+            return record
+    opens = reachability.opens(record, now)
+    if opens > now:
+        _keep(change, record, target)
+        change.revisit(ri, opens)
+        return record
+    room, start, sent = _window(record, target, now)
+    if not room:
+        change.revisit(ri, start + _length(record))
+        return record
+    if batch is not None:
+        going = list(_waiting(change.transaction, subscription=ri, target=target, held=True))
+    else:
+        going = change.transaction.notices(limit=min(room, _PAGE), held=True, subscription=ri, target=target)
+        if len(going) == min(room, _PAGE):
+            change.revisit(ri, now if room > _PAGE else start + _length(record))
+    _send_on(change, record, target, going)
+    if "rl" not in attributes or not going:
+        return record
+    windows = {name: kept for name, kept in record.state.get("windows", {}).items() if name in attributes["nu"]}
+    return replace(record, state={**record.state, "windows": {**windows, target: [start, sent + (1 if batch is not None else len(going))]}})
+
+
+def _keep(change: Change, subscription: Record, target: str) -> None:
+    """Keep of what would be sent while the schedule is closed what ``pn`` wants: all (2), the latest (1), nothing (TS-0001 9.6.8)."""
+    pending = subscription.attributes.get("pn")
+    if pending != PendingNotification.SEND_ALL_PENDING:
+        ids = [found.id for found in _waiting(change.transaction, subscription=subscription.ri, target=target, held=True)]
+        change.transaction.drop(ids if pending is None else ids[:-1])
+
+
+def _window(subscription: Record, target: str, now: float) -> tuple[int, float, int]:
+    """Give how many notifications may be sent to a target now (TS-0004 7.5.1.2.6), when its window began, and how many were sent in it.
+
+    A window begins with the first notification after the one before; without a rate limit everything may be sent.
+    """
+    if "rl" not in subscription.attributes:
+        return _PAGE + 1, now, 0
+    most = max(1, subscription.attributes["rl"]["mnn"])
+    start, sent = subscription.state.get("windows", {}).get(target, (now, 0))
+    if not start <= now < start + _length(subscription):
+        start, sent = now, 0
+    return max(0, most - sent), start, sent
+
+
+def _length(subscription: Record) -> float:
+    limit: Mapping[str, Any] | None = subscription.attributes.get("rl")
+    return 0.0 if limit is None else max(0.001, duration_seconds(limit["tww"]))
+
+
+def _send_on(change: Change, record: Record, target: str, held: Sequence[Notice]) -> None:
+    """Send what was held for one target: one by one, or what was collected as one m2m:agn, oldest first, of which ``ln`` leaves the latest."""
+    change.transaction.drop([found.id for found in held])
+    if held and _batch(change.host, record, target) is not None:
+        sent = held[-1:] if record.attributes.get("ln") else held
+        held = [replace(sent[0], content={"m2m:agn": {"m2m:sgn": [found.content["m2m:sgn"] for found in sent]}})]
+    for notice in held:
+        change.transaction.enqueue(replace(notice, due=0.0, held=False, id=0))
+
+
+def _waiting(reader: Reader, *, held: bool, subscription: str | None = None, target: str | None = None) -> Iterator[Notice]:
+    """Give all that is in the outbox, page by page."""
+    after = 0
+    while page := reader.notices(after, _PAGE, held=held, subscription=subscription, target=target):
+        after = page[-1].id
+        yield from page
+
+
+def holding(reader: Reader) -> set[str]:
+    """Give the subscriptions and groups that hold notifications back (for the start)."""
+    return {found.subscription for found in _waiting(reader, held=True)}
+
+
+def keep_latest(transaction: Transaction, target: str) -> None:
+    """Keep of what waits for a target that cannot be reached only the latest of each subscription that wants no more (pn 1, TS-0001 9.6.8)."""
+    newest: dict[str, int] = {}
+    older = []
+    for found in _waiting(transaction, held=False, target=target):
+        if found.subscription in newest:
+            older.append((found.subscription, newest[found.subscription]))
+        newest[found.subscription] = found.id
+    wanting = {ri for ri, _ in older if (record := transaction.get(ri)) is not None and record.attributes.get("pn") == PendingNotification.SEND_LATEST}
+    transaction.drop([number for ri, number in older if ri in wanting])
+
+
+def _bound(change: Change, target: str) -> None:
+    """Store no more for a target than the CSE has room for: the lowest storage priority goes first, of these the oldest (nsp, TS-0001 9.6.8).
+
+    A sixteenth more than needed goes, so that a target that is gone for good does not cost a count for each notification.
+    """
+    host, transaction = change.host, change.transaction
+    most = host.settings.max_stored
+    if not most or host.backlog.add(target) <= most:
+        return
+    stored = [found for held in (False, True) for found in _waiting(transaction, held=held, target=target)]
+    if len(stored) > most:
+        records = ((ri, transaction.get(ri)) for ri in {found.subscription for found in stored})
+        priorities = {ri: record.attributes.get("nsp", 0) if record is not None else 0 for ri, record in records}
+        stored.sort(key=lambda found: (priorities[found.subscription], found.id))
+        dropped = stored[: len(stored) - most + most // 16]
+        stored = stored[len(dropped) :]
+        transaction.drop([found.id for found in dropped])
+        host.tell(f"dropped {len(dropped)} notifications to {target}: more than {most} (notification.max_stored) wait for it")
+    host.backlog.counted(target, len(stored))
+
+
+def withdraw(change: Change, target: str, subscription: str | None = None) -> None:
+    """Drop what waits for a target, of one subscription or of all."""
+    for held in (False, True):
+        while waiting := change.transaction.notices(held=held, subscription=subscription, target=target):
+            change.transaction.drop([notice.id for notice in waiting])
+
+
+def let_go(change: Change, record: Record) -> None:
+    """Send what is held for a subscription or group that is deleted."""
     waiting: dict[str, list[Notice]] = {}
-    for notice in change.transaction.notices(held=True, subscription=subscription.ri):
+    for notice in _waiting(change.transaction, held=True, subscription=record.ri):
         waiting.setdefault(notice.target, []).append(notice)
-    for held in waiting.values():
-        release(change, held, "bn" in subscription.attributes)
+    for target, held in waiting.items():
+        _send_on(change, record, target, held)
+
+
+def _tell_deletion(change: Change, subscription: Record, gone: set[str]) -> None:
+    """Let waiting batches of a deleted subscription go and tell ``su`` and ``acrs``, but those that are gone too, that it is (TS-0004 7.4.8.2.4)."""
+    let_go(change, subscription)
     targets = [subscription.attributes[name] for name in ("su",) if name in subscription.attributes]
-    for target in [*targets, *subscription.attributes.get("acrs", ())]:
+    targets += [target for target in subscription.attributes.get("acrs", ()) if target not in gone]
+    for target in targets:
         content = {"m2m:sgn": {"sud": True, "sur": reference(change.host, subscription)}}
         change.transaction.enqueue(Notice(target, change.host.fresh(), change.host.settings.cse_id, content, subscription.ri, created=change.seconds))
 
@@ -234,11 +390,16 @@ def monitor(change: Change, operation: Right, target: Record, resource: Record, 
         change.events.append(Event(Net.UPDATE_OF_RESOURCE, watching, target, resource, operation=operation, by=by))
 
 
+def monitors(subscription: Record) -> bool:
+    """Tell whether a subscription monitors operations."""
+    return "om" in subscription.attributes.get("enc", {})
+
+
 def count_deliveries(transaction: Transaction, outcomes: Sequence[tuple[Notice, bool]]) -> None:
-    """Count requests and responses in the statistics of subscriptions that keep them (TS-0001 9.6.8 nse); True is a notice that was delivered."""
+    """Count requests and responses in the statistics of subscriptions that keep them (TS-0001 9.6.8 nse); True is a notice that its target has answered."""
     of_subscription: dict[str, list[tuple[str, bool]]] = {}
-    for notice, delivered in outcomes:
-        of_subscription.setdefault(notice.subscription, []).append((notice.target, delivered))
+    for notice, answered in outcomes:
+        of_subscription.setdefault(notice.subscription, []).append((notice.target, answered))
     for ri, found in of_subscription.items():
         record = transaction.get(ri)
         if record is not None and record.attributes.get("nse"):
@@ -246,7 +407,7 @@ def count_deliveries(transaction: Transaction, outcomes: Sequence[tuple[Notice, 
                 {
                     **each,
                     "rqs": each["rqs"] + sum(target == each["tg"] for target, _ in found),
-                    "rsr": each["rsr"] + sum(target == each["tg"] and delivered for target, delivered in found),
+                    "rsr": each["rsr"] + sum(target == each["tg"] and answered for target, answered in found),
                 }
                 for each in record.attributes.get("nsi", ())
             ]
@@ -256,7 +417,7 @@ def count_deliveries(transaction: Transaction, outcomes: Sequence[tuple[Notice, 
 def counts_reads(subscription: Record) -> bool:
     """Tell whether a subscription may be about a RETRIEVE (net 5 or operation monitoring)."""
     criteria = subscription.attributes.get("enc", {})
-    return "om" in criteria or Net.RETRIEVE_OF_CONTAINER_RESOURCE_WITH_NO_CHILD_RESOURCE in criteria.get("net", ())
+    return monitors(subscription) or Net.RETRIEVE_OF_CONTAINER_RESOURCE_WITH_NO_CHILD_RESOURCE in criteria.get("net", ())
 
 
 def read_empty(change: Change, target: Record, subscriptions: tuple[Record, ...]) -> None:

@@ -1,11 +1,11 @@
 """CREATE, RETRIEVE, UPDATE, DELETE and NOTIFY on a resource of this CSE (TS-0004 7.3.3)."""
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from typing import Any
 
 from msgspec.structs import replace
 
-from cse import criteria, discovery, notify, results
+from cse import criteria, discovery, notify, reachability, results
 from cse.codes import AccessControlOperation as Right
 from cse.codes import FilterUsage, Operation, ResourceTypeID, ResultContent
 from cse.codes import ResponseStatusCode as RSC
@@ -25,7 +25,7 @@ from cse.errors import (
     TargetNotReachable,
     TargetNotSubscribable,
 )
-from cse.primitives import Ask, Call, Hold, Request, Response, Steps, Turn
+from cse.primitives import Ask, Call, Effect, Hold, Request, Response, Steps, Turn
 from cse.record import Record
 from cse.results import Result
 from cse.schema import Change, Host, ResourceType
@@ -64,23 +64,36 @@ def create(host: Host, request: Request, target: Record) -> Steps:
         _, given, _ = _check_create(host, host.reader, request, target, kind)
         prepared = yield from kind.prepare_create(host, request, target, given)
     yield Turn.WRITE
-    with host.write(request) as change:
-        transaction = change.transaction
-        parent = _current(transaction, target)
-        kind, given, expired = _check_create(host, transaction, request, parent, kind)
-        if expired is not None:
-            change.remove(expired)
-            parent = _current(transaction, parent)
-        record = _created(host, change, kind, parent, given, prepared)
-        change.insert(record, parent)
-        if kind.on_created is not None:
-            kind.on_created(change, record)
-            record = _current(transaction, record)
-        subscriptions = transaction.subscriptions(parent.ri)
-        if subscriptions:
-            notify.monitor(change, Right.CREATE, parent, record, subscriptions)
-            record = transaction.get(record.ri) or record
+    try:
+        with host.write(request) as change:
+            record, given = create_within(host, change, request, target, kind, prepared)
+    except CSEError:
+        if kind.undo_create is not None:
+            yield from kind.undo_create(host, request, prepared)
+        raise
     return answer(request, RSC.CREATED, results.created(host, request, record, given))
+
+
+def create_within(
+    host: Host, change: Change, request: Request, target: Record, kind: ResourceType, prepared: Any
+) -> tuple[Record, dict[str, Any]]:
+    """Do a CREATE in an open transaction: check everything, insert the resource, and give it with the attributes of the request. Raises CSEError."""
+    transaction = change.transaction
+    parent = _current(transaction, target)
+    kind, given, expired = _check_create(host, transaction, request, parent, kind)
+    if expired is not None:
+        change.remove(expired)
+        parent = _current(transaction, parent)
+    record = _created(host, change, kind, parent, given, prepared)
+    change.insert(record, parent)
+    if kind.on_created is not None:
+        kind.on_created(change, record)
+        record = _current(transaction, record)
+    subscriptions = transaction.subscriptions(parent.ri)
+    if subscriptions:
+        notify.monitor(change, Right.CREATE, parent, record, subscriptions)
+        record = transaction.get(record.ri) or record
+    return record, given
 
 
 def _unknown(ty: int) -> CSEError:
@@ -93,15 +106,15 @@ def _unknown(ty: int) -> CSEError:
 def _check_create(
     host: Host, reader: Reader, request: Request, parent: Record, kind: ResourceType
 ) -> tuple[ResourceType, dict[str, Any], Record | None]:
-    """Check privilege, place and representation of a CREATE, in that order.
+    """Check privilege, place and representation of a CREATE, in that order; nobody has the privilege to create what only the CSE does.
 
     Give the type, specialised where it has forms, the attributes, and what has the name though it has expired.
     """
+    if not kind.api_create:
+        raise OperationNotAllowed(f"{kind.name} resources are only created by the CSE")
     allowed = kind.authorize(host, reader, request, parent) if kind.authorize is not None else host.may(reader, request, Right.CREATE, parent, kind.ty)
     if not allowed:
         raise OriginatorHasNoPrivilege(f"{request.fr or 'nobody'} has no CREATE privilege for {kind.name} on {parent.path}")
-    if not kind.api_create:
-        raise OperationNotAllowed(f"{kind.name} resources are only created by the CSE")
     if not host.may_contain(parent, kind):
         where = f"{parent.path} ({host.type_of(parent).name})"
         if kind.ty == ResourceTypeID.SUBSCRIPTION:
@@ -115,7 +128,9 @@ def _check_create(
     if "acpi" in given:
         _check_policies(host, reader, given["acpi"])
     taken = None
-    name = given.get("rn")
+    name = _fixed_name(host, kind, parent) or given.get("rn")
+    if given.get("rn", name) != name:
+        raise BadRequest(f"rn of a {kind.name} below {parent.path} must be {name!r}, not {given['rn']!r}")
     if name is not None:
         if len(name) > host.settings.max_name_length:
             raise BadRequest(f"the resource name {name[:40]!r}... has {len(name)} characters, at most {host.settings.max_name_length} are allowed")
@@ -125,6 +140,10 @@ def _check_create(
         if taken is not None and not host.expired(taken):
             raise Conflict(f"{parent.path} has a child called {name!r} already")
     return kind, given, taken
+
+
+def _fixed_name(host: Host, kind: ResourceType, parent: Record) -> str | None:
+    return kind.fixed_names.get(host.type_of(parent).tag) if kind.fixed_names else None
 
 
 def _check_end(host: Host, given: Mapping[str, Any]) -> None:
@@ -152,13 +171,14 @@ def _created(host: Host, change: Change, kind: ResourceType, parent: Record, giv
         draft["cr"] = originator
     _expire(host, change, draft, parent)
     ri = transaction.identify(kind.tag, parent.ri, kind.ty) if kind.identify is None else kind.identify(change, draft, prepared)
-    rn = draft.pop("rn", None) or ri
+    rn = draft.pop("rn", None) or _fixed_name(host, kind, parent) or ri
     if rn is ri and kind.identify is not None and transaction.child(parent.ri, rn) is not None:
         rn = transaction.identify(kind.tag, parent.ri, kind.ty)
     draft = {"ty": kind.ty, "ri": ri, "rn": rn, "pi": parent.ri, "ct": change.time, "lt": change.time, **draft}
+    state = None
     if kind.on_create is not None:
-        kind.on_create(change, draft, parent, prepared)
-    return Record(kind.ty, ri, parent.ri, rn, f"{parent.path}/{rn}", draft, draft.get("aei") or originator)
+        state = kind.on_create(change, draft, parent, prepared)
+    return Record(kind.ty, ri, parent.ri, rn, f"{parent.path}/{rn}", draft, draft.get("aei") or originator, state or {})
 
 
 def _expire(host: Host, change: Change, draft: dict[str, Any], parent: Record) -> None:
@@ -189,7 +209,10 @@ def retrieve(host: Host, request: Request, target: Record, attribute: str | None
     if filters:
         usage = filters.get("fu", FilterUsage.CONDITIONAL_OPERATION)
         if usage == FilterUsage.DISCOVERY:
-            return _found(request, discovery.discover(host, reader, request, target))
+            found = discovery.discover(host, reader, request, target)
+            if host.may(reader, request, Right.DISCOVERY, target):
+                yield from _monitored(host, request, target, Right.DISCOVERY)
+            return _found(request, found)
         if usage == FilterUsage.IPE_ON_DEMAND_DISCOVERY:
             return (yield from _ask_proxy(host, request, target))
         if usage != FilterUsage.CONDITIONAL_OPERATION:
@@ -272,6 +295,15 @@ def _count_read(host: Host, request: Request, target: Record, whole: bool, only:
     return response
 
 
+def _monitored(host: Host, request: Request, target: Record, operation: Right) -> Generator[Effect, tuple[Response, ...], None]:
+    """Let subscribers that monitor operations (``enc.om``) hear of one that changes nothing."""
+    if any(map(notify.monitors, host.reader.subscriptions(target.ri))):
+        yield Turn.WRITE
+        with host.write(request) as change:
+            current = _current(change.transaction, target)
+            notify.monitor(change, operation, current, current, change.transaction.subscriptions(current.ri))
+
+
 def _ask_proxy(host: Host, request: Request, target: Record) -> Steps:
     """Let an interworking proxy AE create what discovery did not find (filterUsage 3, TS-0004 7.3.3.14, 7.5.1.2.7)."""
     if target.ty != ResourceTypeID.AE:
@@ -304,23 +336,30 @@ def update(host: Host, request: Request, target: Record) -> Steps:
         yield from _ask_blocking(host, request, target, changes)
     yield Turn.WRITE
     with host.write(request) as change:
-        before = _current(change.transaction, target)
-        given = _check_update(host, change.transaction, request, before)
-        changes = dict(given)
-        if "et" in changes:
-            _expire(host, change, changes, _parent(change, before))
-            if changes["et"] < before.attributes["et"]:
-                _shorten(host, change, before, changes["et"])
-        if kind.on_update is not None:
-            kind.on_update(change, before, changes, prepared)
-        changes |= {"lt": change.time, "st": before.attributes["st"] + 1} if "st" in before.attributes else {"lt": change.time}
-        after = before.with_attributes(changes)
-        change.replace(after, modified=changes)
-        if kind.on_updated is not None:
-            kind.on_updated(change, before, after)
-            after = _current(change.transaction, after)
-        notify.monitor(change, Right.UPDATE, after, after, change.transaction.subscriptions(after.ri))
+        after, before, given = update_within(host, change, request, target, prepared)
     return answer(request, RSC.UPDATED, results.updated(host, request, after, before, given))
+
+
+def update_within(host: Host, change: Change, request: Request, target: Record, prepared: Any) -> tuple[Record, Record, dict[str, Any]]:
+    """Do an UPDATE in an open transaction; give the resource as it is and as it was, and the changes of the request. Raises CSEError."""
+    kind = host.type_of(target)
+    before = _current(change.transaction, target)
+    given = _check_update(host, change.transaction, request, before)
+    changes = dict(given)
+    if "et" in changes:
+        _expire(host, change, changes, _parent(change, before))
+        if changes["et"] < before.attributes["et"]:
+            _shorten(host, change, before, changes["et"])
+    if kind.on_update is not None:
+        kind.on_update(change, before, changes, prepared)
+    changes |= {"lt": change.time, "st": before.attributes["st"] + 1} if "st" in before.attributes else {"lt": change.time}
+    after = before.with_attributes(changes)
+    change.replace(after, modified=changes)
+    if kind.on_updated is not None:
+        kind.on_updated(change, before, after)
+        after = _current(change.transaction, after)
+    notify.monitor(change, Right.UPDATE, after, after, change.transaction.subscriptions(after.ri))
+    return after, before, given
 
 
 def _parent(change: Change, record: Record) -> Record:
@@ -364,7 +403,7 @@ def _ask_blocking(host: Host, request: Request, target: Record, changes: Mapping
         "m2m:sgn": {"nev": {"rep": {host.type_of(target).short: dict(changes)}, "net": 7}, "sur": notify.reference(host, subscription)},
     }
     to = subscription.attributes["nu"][0]
-    urls = host.urls(host.reader, to)
+    urls = () if reachability.target_closed(host, host.reader, to) else host.urls(host.reader, to)
     call = Call(Request(Operation.NOTIFY, to, host.settings.cse_id, host.fresh(), host.settings.release, pc=content), urls)
     (told,) = (yield Ask((call,), host.remaining(request))) if urls else (answer(request, RSC.TARGET_NOT_REACHABLE),)
     if told.rsc in (RSC.TARGET_NOT_REACHABLE, RSC.REQUEST_TIMEOUT):
@@ -408,20 +447,30 @@ def _deleted(request: Request, result: Result) -> Response:
 
 
 def receive(host: Host, request: Request, target: Record) -> Steps:
-    """Take a NOTIFY: for an AE it is passed on to it, for the CSEBase the CSE is meant itself (TS-0004 7.3.3.9)."""
+    """Take a NOTIFY: for an AE it is passed on to it, for the CSEBase the CSE is meant itself, other types have a rule of their own (TS-0004 7.3.3.9)."""
+    on_notify = host.type_of(target).on_notify
+    if on_notify is not None:
+        told = yield from on_notify(host, request, target)
+        if told.ok and not request.peer.internal:  # what the CSE tells itself would be told of for ever
+            yield from _monitored(host, request, target, Right.NOTIFY)
+        return told
     if target.ty not in (ResourceTypeID.AE, ResourceTypeID.CSE_BASE):
         raise OperationNotAllowed(f"{target.path} takes no NOTIFY")
     require(host, host.reader, request, Right.NOTIFY, target)
     if not isinstance(request.pc, Mapping) or len(request.pc) != 1:
         raise BadRequest('a NOTIFY needs content with one root, such as {"m2m:sgn": {...}}')
-    if target.ty == ResourceTypeID.CSE_BASE:
-        return answer(request, RSC.OK)
-    told = yield from _deliver(host, request, target, request.pc)
+    told = answer(request, RSC.OK)
+    if target.ty != ResourceTypeID.CSE_BASE:
+        told = yield from _deliver(host, request, target, request.pc)
+    if told.ok:
+        yield from _monitored(host, request, target, Right.NOTIFY)
     return answer(request, told.rsc, told.pc)
 
 
 def _deliver(host: Host, request: Request, target: Record, content: Any) -> Steps:
     """Send a NOTIFY to an AE and give its answer. Raises TargetNotReachable when it has no point of access or none answers."""
+    if refusal := reachability.target_closed(host, host.reader, target.ri):
+        raise TargetNotReachable(refusal)
     urls = host.urls(host.reader, target.ri)
     if not urls:
         raise TargetNotReachable(f"{target.path} has no point of access")

@@ -113,6 +113,11 @@ class Response(msgspec.Struct, frozen=True):
         return self.rsc < 3000
 
 
+def refused(response: Response) -> bool:
+    """Tell whether a request would be answered in the same way again: 4xxx, but for a time-out."""
+    return 4000 <= response.rsc < 5000 and response.rsc != ResponseStatusCode.REQUEST_TIMEOUT
+
+
 CHANNEL, POLL = "pch", "poll"
 """Schemes of URLs inside this CSE: ``pch:RI`` leads into the polling channel RI, ``poll:RI:MOST`` is where its owner fetches and answers requests."""
 
@@ -122,6 +127,10 @@ class Call(msgspec.Struct, frozen=True):
 
     request: Request
     urls: tuple[str, ...]
+
+
+INSIDE = "cse:"
+"""The point of access of what this CSE hosts itself: a request that goes there is handled inside, as one of this CSE, and never leaves it."""
 
 
 class Ask(msgspec.Struct, frozen=True):
@@ -167,8 +176,8 @@ class Notice(msgspec.Struct, frozen=True):
     rqi: stable over every retry and restart, so that a receiver can recognise a repetition.
     content: ``{"m2m:sgn": {...}}`` or ``{"m2m:agn": {...}}``.
     subscription: ri of the subscription, "" when none is meant.
-    created: seconds since the epoch. due: not to be delivered before this time (0: now); a batch under collection has the end of its duration.
-    held: True while the notice is collected for a batch and must not be delivered by itself.
+    created: seconds since the epoch. due: not to be delivered before this time (0: now).
+    held: True while batch, rate limit or schedule hold the notice back (cse.notify), and it must not be delivered by itself.
     id: given by the store, ascending in the order of the events; 0 before.
     """
 

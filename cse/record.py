@@ -14,7 +14,7 @@ class Record(msgspec.Struct, frozen=True):
     path: structured CSE-relative address (``cse-in/ae/cnt``); a resource never moves, so it never changes.
     attributes: the representation by short names, complete: ty, ri, pi, rn, ct, lt and et are in it too.
     originator: who created it, known even where the type has no ``cr`` (TS-0001 9.6.2: rights without accessControlPolicyIDs).
-    state: what the CSE must remember of it and never shows (JSON values only).
+    state: what the CSE must remember of it and never shows (JSON values only); by ``due``, a moment in seconds since the epoch, the store finds what waits.
     """
 
     ty: int

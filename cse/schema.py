@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
+from cse.backlog import Backlog
 from cse.codes import NotificationEventType
 from cse.datatypes import DataType
 from cse.primitives import Call, Effect, Request, Response, Steps, Work
@@ -61,11 +62,17 @@ class Settings(Protocol):
     @property
     def default_batch_seconds(self) -> float: ...
     @property
+    def max_stored(self) -> int: ...
+    @property
+    def default_aggregation_seconds(self) -> float: ...
+    @property
     def max_name_length(self) -> int: ...
     @property
     def max_group_nesting(self) -> int: ...
     @property
     def max_group_members(self) -> int: ...
+    @property
+    def member_retry_interval(self) -> float: ...
     @property
     def release(self) -> str: ...
     @property
@@ -111,6 +118,13 @@ class Host(Protocol):
         """A new unique request or group identifier."""
 
     @property
+    def backlog(self) -> Backlog:
+        """How many notifications may be stored for each target."""
+
+    def tell(self, sentence: str) -> None:
+        """Let the operator know of something that no response tells."""
+
+    @property
     def numbers(self) -> tuple[int, ...]:
         """The resource type numbers that this CSE implements."""
 
@@ -136,7 +150,8 @@ class Host(Protocol):
         """The local resource at an address in any form; None when it does not exist, is virtual or belongs to another CSE."""
 
     def urls(self, reader: Reader, target: str) -> tuple[str, ...]:
-        """Where a notification target can be reached: a URL itself, or the points of access of an AE or CSE; () when nowhere."""
+        """Where a notification target can be reached: a URL itself, the points of access of an AE or CSE, INSIDE for a resource of this CSE whose type
+        takes notifications; () when nowhere."""
 
     def may(self, reader: Reader, request: Request, operation: int, target: Record, child: int | None = None) -> bool:
         """Whether the originator of a request has a privilege (AccessControlOperation) on a resource; ``child`` is the type to be created."""
@@ -156,8 +171,17 @@ class Host(Protocol):
     def outgoing(self, request: Request) -> Call:
         """Make the call that carries a request for another CSE, with identifiers that are valid there. Raises NotFound when no route leads there."""
 
-    def handle(self, request: Request) -> Steps:
-        """Answer a request as if it had come from outside; failures are responses."""
+    def handle(self, request: Request, accepted: bool = False) -> Steps:
+        """Answer a request as if it had come from outside, or as one that was ``accepted`` before; failures are responses."""
+
+    def create(self, change: "Change", request: Request, parent: Record, prepared: Any) -> Record:
+        """Do a CREATE inside an open transaction, with every check but the ``prepare_create`` of its type. Raises CSEError."""
+
+    def update(self, change: "Change", request: Request, target: Record, prepared: Any = None) -> Record:
+        """Do an UPDATE inside an open transaction, with every check but the ``prepare_update`` of its type. Raises CSEError."""
+
+    def expecting(self, ri: str, originator: str) -> AbstractContextManager[None]:
+        """Confirm, while it is open, verification requests to a resource that is being made for ``originator``; other NOTIFYs are to come again."""
 
     def perform(self, request: Request, target: Record) -> Steps:
         """Do what a checked request asks for with a resource that was found already. Raises CSEError."""
@@ -242,6 +266,9 @@ class Change(Protocol):
     def wake(self, seconds: float) -> None:
         """Have ``on_due`` of the resource types called at a moment, in seconds since the epoch, or before."""
 
+    def revisit(self, subscription: str, seconds: float) -> None:
+        """Have what a subscription or group (ri) holds back looked at again at a moment, in seconds since the epoch, or before."""
+
 
 class Checker(Protocol):
     """The compiled table of a resource type: what a representation in a request must be like."""
@@ -313,8 +340,10 @@ class ResourceType:
     """(change, attributes given, prepared): the ri, where it is not simply a fresh one; raises a CSEError when it is taken."""
     prepare_create: Prepare | None = None
     prepare_update: Prepare | None = None
-    on_create: Callable[[Change, dict[str, Any], Record, Any], None] | None = None
-    """(change, attributes to be stored, may be modified; parent; prepared) before the resource is inserted."""
+    undo_create: Callable[[Host, Request, Any], Generator[Effect, tuple[Response, ...], Any]] | None = None
+    """(host, request, prepared): takes back what ``prepare_create`` did elsewhere, when the resource could not be inserted after it."""
+    on_create: Callable[[Change, dict[str, Any], Record, Any], Mapping[str, Any] | None] | None = None
+    """(change, attributes to be stored, may be modified; parent; prepared) before the resource is inserted; may give the state it begins with."""
     on_created: Callable[[Change, Record], None] | None = None
     """(change, resource) after it was inserted."""
     on_update: Callable[[Change, Record, dict[str, Any], Any], None] | None = None
@@ -335,8 +364,14 @@ class ResourceType:
     """(reader, resource): whether it must not be shown (TS-0001 9.6.6 disableRetrieval)."""
     on_due: Callable[[Change], float | None] | None = None
     """(change) in a write transaction of its own, at start, when it said so and after ``Change.wake``: do what time has come for; gives the next moment."""
+    on_notify: Callable[[Host, Request, Record], Steps] | None = None
+    """(host, request, resource): the procedure of a NOTIFY to the resource, with all its checks; without it the type takes none."""
+    errand: Callable[[Host, Mapping[str, Any]], Steps] | None = None
+    """(host, content): work at other CSEs that a transaction left in the outbox: a notice whose content has the root of this type, done until it succeeds."""
     on_retrieve: Callable[[Host, Record], Mapping[str, Any]] | None = None
     """(host, resource): attributes that are only known at the moment of a RETRIEVE."""
+    fixed_names: Mapping[str, str] = field(default_factory=dict)
+    """The resource name that the standard fixes below some parents, by the tag of the parent."""
     special: Specialisations | None = None
     tag: str = ""
     defaults: Mapping[str, Any] = field(init=False)

@@ -240,6 +240,18 @@ EVENT_NOTIFICATION_CRITERIA = structure(
     ),
 )
 
+EVENT_NOTIFICATION_CRITERIA_SET = either(
+    "complex:eventNotificationCriteriaSet",
+    structure("eventNotificationCriteriaSet", (Member("encn", "eventNotificationCriteriaEntry", list_of(EVENT_NOTIFICATION_CRITERIA), "1"),)),
+    structure("eventNotificationCriteriaSet", (Member("enc", "eventNotificationCriteriaEntry", list_of(EVENT_NOTIFICATION_CRITERIA), "1"),)),
+)
+"""``encn`` in the text, ``enc`` in the field."""
+
+DELETION_CONTEXTS = structure(
+    "deletionContexts",
+    (Member("tod", "timeOfDay", list_of(SCHEDULE_ENTRY)), Member("lr", "locationRegions", list_of(LOCATION_REGION))),
+)
+
 BATCH_NOTIFY = structure("batchNotify", (Member("num", "number", NON_NEG_INT), Member("dur", "duration", DURATION)))
 
 TIME_SERIES_NOTIFICATION = structure(
@@ -367,9 +379,11 @@ STRUCTURES: tuple[DataType, ...] = (
     ATTRIBUTE,
     BATCH_NOTIFY,
     CONTENT_REF,
+    DELETION_CONTEXTS,
     E2E_SEC_INFO,
     EVAL_CRITERIA,
     EVENT_NOTIFICATION_CRITERIA,
+    EVENT_NOTIFICATION_CRITERIA_SET,
     FILTER_CRITERIA,
     GEO_COORDINATES,
     LOCATION_REGION,

@@ -1,6 +1,6 @@
 """The fanOutPoint of a group: one request becomes one for each member (TS-0001 10.2.7, TS-0004 7.4.14)."""
 
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from typing import Any
 
 from msgspec.structs import replace
@@ -17,10 +17,12 @@ from cse.errors import (
     NotFound,
     NotImplementedByCSE,
     OriginatorHasNoPrivilege,
+    TargetNotReachable,
 )
-from cse.primitives import Ask, Call, Request, Response, Steps, Turn, response_to_dict
+from cse.primitives import Ask, Call, Effect, Request, Response, Steps, Turn, response_to_dict
 from cse.record import Record
 from cse.schema import Host
+from resources._aggregation import abroad, forwards, redirect, remember
 
 _RIGHTS = {
     Operation.CREATE: Right.CREATE,
@@ -37,6 +39,27 @@ def fan_out(host: Host, request: Request, group: Record, rest: str) -> Steps:
     Members of this CSE go through the whole pipeline one after another and share one commit; those of other CSEs are asked at the same time, under the
     deadline of the request. ``rest`` is the path below the fan-out point, added to each member. A group request identifier seen before ends the request here.
     """
+    members = _checked(host, request, group, rest)
+    passed_on = yield from redirect(host, request, group, rest)
+    if passed_on is not request:
+        group = _current(host, group)
+        members = _checked(host, request, group, rest)
+    identifier = request.gid or host.fresh()
+    if not host.once(identifier, group.ri):
+        raise GroupRequestIdentifierExists(f"{group.path} has handled the group request {identifier} already")
+    answers = yield from _answers(host, passed_on, group, members, rest, identifier)
+    if passed_on is not request or (request.op == Operation.DELETE and forwards(group, rest)):
+        yield from remember(host, passed_on, group, rest, answers)
+    if request.op == Operation.DELETE and not rest:
+        deleted = [member for member in members if answers[member].rsc == RSC.DELETED]
+        if deleted:
+            yield from _forget(host, request, group, deleted)
+    shown = [entry for member in members for entry in _entries(member, answers[member])]
+    return Response(RSC.OK, request.rqi, {"m2m:agr": {"m2m:rsp": shown}}, rvi=request.rvi)
+
+
+def _checked(host: Host, request: Request, group: Record, rest: str) -> list[str]:
+    """Give the members that a request is for. Raises a CSEError when it may not be sent to them."""
     if not host.may_fan_out(host.reader, request, _RIGHTS[request.op], group, request.ty):
         raise OriginatorHasNoPrivilege(f"{request.fr} has no {request.op.name} privilege on the members of {group.path}")
     members = _members(request, group)
@@ -44,9 +67,20 @@ def fan_out(host: Host, request: Request, group: Record, rest: str) -> Steps:
         _check_child(host, request, group)
     if request.nesting > host.settings.max_group_nesting:
         raise NotImplementedByCSE(f"{group.path} is nested in more than {host.settings.max_group_nesting} groups")
-    identifier = request.gid or host.fresh()
-    if not host.once(identifier, group.ri):
-        raise GroupRequestIdentifierExists(f"{group.path} has handled the group request {identifier} already")
+    return members
+
+
+def _current(host: Host, group: Record) -> Record:
+    record = host.reader.get(group.ri)
+    if record is None:
+        raise NotFound(f"{group.path} does not exist any more")
+    return record
+
+
+def _answers(
+    host: Host, request: Request, group: Record, members: list[str], rest: str, identifier: str
+) -> Generator[Effect, tuple[Response, ...], dict[str, Response]]:
+    """Send a request to members and give the answer of each. Raises GroupMembersNotResponded when there is none."""
     answers: dict[str, Response] = {}
     calls: dict[str, Call] = {}
     silent: set[str] = set()
@@ -54,8 +88,8 @@ def fan_out(host: Host, request: Request, group: Record, rest: str) -> Steps:
         passed_on = _request(host, request, member, rest, identifier)
         if host.remote(member):
             try:
-                calls[member] = host.outgoing(passed_on)
-            except NotFound as error:
+                calls[member] = host.outgoing(abroad(host, passed_on))
+            except (NotFound, TargetNotReachable) as error:
                 silent.add(member)
                 answers[member] = Response(RSC.TARGET_NOT_REACHABLE, passed_on.rqi, {"m2m:dbg": str(error)}, rvi=request.rvi)
         else:
@@ -66,12 +100,7 @@ def fan_out(host: Host, request: Request, group: Record, rest: str) -> Steps:
         silent.update(member for member in calls if answers[member].rsc in (RSC.REQUEST_TIMEOUT, RSC.TARGET_NOT_REACHABLE))
     if len(silent) == len(members):
         raise GroupMembersNotResponded(f"no member of {group.path} has answered")
-    if request.op == Operation.DELETE and not rest:
-        deleted = [member for member in members if answers[member].rsc == RSC.DELETED]
-        if deleted:
-            yield from _forget(host, request, group, deleted)
-    shown = [entry for member in members for entry in _entries(member, answers[member])]
-    return Response(RSC.OK, request.rqi, {"m2m:agr": {"m2m:rsp": shown}}, rvi=request.rvi)
+    return answers
 
 
 def _members(request: Request, group: Record) -> list[str]:
@@ -109,7 +138,8 @@ def _forget(host: Host, request: Request, group: Record, deleted: list[str]) -> 
         record = change.transaction.get(group.ri)
         if record is not None:
             left = [member for member in record.attributes["mid"] if member not in deleted]
-            change.replace(record.with_attributes({"mid": left, "cnm": len(left), "lt": change.time}))
+            changes = {"mid": left, "cnm": len(left), "lt": change.time}
+            change.replace(record.with_attributes(changes), modified=changes)
     return Response(RSC.OK)
 
 

@@ -3,26 +3,31 @@
 from collections.abc import Generator, Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
+from cse import notify
 from cse.codes import AccessControlOperation as Right
 from cse.codes import ConsistencyStrategy, Operation, ResourceTypeID
 from cse.codes import ResponseStatusCode as RSC
 from cse.datatypes import ANY_URI, BOOLEAN, NON_NEG_INT, POSITIVE_INT, STRING, enum_of, list_of
-from cse.errors import BadRequest, GroupMemberTypeInconsistent, MaxNumberOfMemberExceeded, NotFound, ReceiverHasNoPrivilege
-from cse.primitives import Ask, Call, Effect, Request, Response
+from cse.errors import BadRequest, CSEError, GroupMemberTypeInconsistent, MaxNumberOfMemberExceeded, NotFound, ReceiverHasNoPrivilege, TargetNotReachable
+from cse.primitives import Ask, Call, Effect, Notice, Request, Response, Steps, Turn
 from cse.record import Record
 from cse.schema import Attribute, Change, Host, ResourceType
 from cse.structures import BATCH_NOTIFY, MEMBER_TYPE, SPECIALIZATION_TYPE
+from resources._aggregation import take
 from resources._common import ANNOUNCEABLE, CONSULTED, CREATOR, CUSTODIAN, EXPIRES, LABELS, POLICIES, UNIVERSAL
 from resources._fanout import fan_out
+from resources.subscription import complete_batch
 
-Steps = Generator[Effect, tuple[Response, ...], Any]
+Prepared = Generator[Effect, tuple[Response, ...], Any]
 
 
-def _prepare_create(host: Host, request: Request, _: Record, given: Mapping[str, Any]) -> Steps:
+def _prepare_create(host: Host, request: Request, _: Record, given: Mapping[str, Any]) -> Prepared:
     return (yield from _members(host, request, {**TYPE.defaults, **given}))
 
 
-def _prepare_update(host: Host, request: Request, record: Record, changes: Mapping[str, Any]) -> Steps:
+def _prepare_update(host: Host, request: Request, record: Record, changes: Mapping[str, Any]) -> Prepared:
     after = record.with_attributes(changes).attributes
     if "mid" in changes:
         return (yield from _members(host, request, after))
@@ -30,7 +35,7 @@ def _prepare_update(host: Host, request: Request, record: Record, changes: Mappi
     return None
 
 
-def _members(host: Host, request: Request, attributes: Mapping[str, Any]) -> Steps:
+def _members(host: Host, request: Request, attributes: Mapping[str, Any]) -> Prepared:
     """Validate the members (TS-0004 7.4.13.2.1): give ``mid``, ``cnm``, ``mt`` and ``mtv`` as they are to be stored."""
     members = _distinct(host, attributes["mid"])
     _check(host, attributes, members)
@@ -107,7 +112,7 @@ def _question(host: Host, request: Request, member: str) -> Call | None:
     """Give the RETRIEVE that tells the type of a member of another CSE, None when no route leads there."""
     try:
         return host.outgoing(Request(Operation.RETRIEVE, member.removesuffix("/fopt"), request.fr, host.fresh(), host.settings.release))
-    except NotFound:
+    except (NotFound, TargetNotReachable):
         return None
 
 
@@ -124,11 +129,90 @@ def _remote_type(member: str, answer: Response, form: Mapping[str, Any]) -> int 
 
 def _on_create(change: Change, draft: dict[str, Any], parent: Record, prepared: Any) -> None:
     draft |= prepared
+    if "nar" in draft:
+        draft["nar"] = complete_batch(change.host, draft["nar"])
 
 
 def _on_update(change: Change, record: Record, changes: dict[str, Any], prepared: Any) -> None:
     if prepared is not None:
         changes |= {name: prepared[name] for name in ("mid", "cnm", "mt", "mtv")}
+    if changes.get("nar") is not None:
+        changes["nar"] = complete_batch(change.host, changes["nar"])
+
+
+def _on_updated(change: Change, _: Record, after: Record) -> None:
+    notify.visit(change, after.ri)
+    _remind(change, after)
+
+
+def _on_delete(change: Change, record: Record) -> None:
+    """Send on what the group has gathered; it need not be reminded any more."""
+    change.transaction.drop([notice.id for notice in _reminders(change, record)])
+    notify.let_go(change, record)
+
+
+# --- members that could not be reached ------------------------------------------------------------------------------------------------------------------------
+
+
+def _reminder(record: Record) -> dict[str, Any]:
+    """Give what a group notifies itself of: the outbox is a clock that survives a restart, and whoever takes a NOTIFY may ask others."""
+    return {"sur": record.path}
+
+
+def _reminders(change: Change, record: Record) -> list[Notice]:
+    return change.transaction.notices(held=True, subscription=record.ri, target=record.path)
+
+
+def _remind(change: Change, record: Record) -> None:
+    """Let a group with members whose type is not known yet look at them again later, before it expires (TS-0004 7.4.13.2.1)."""
+    if record.attributes["mtv"] is False and not _reminders(change, record):
+        settings, content = change.host.settings, {"m2m:sgn": _reminder(record)}
+        due = change.seconds + settings.member_retry_interval
+        notice = Notice(record.path, change.host.fresh(), settings.cse_id, content, record.ri, created=change.seconds, due=due, held=True)
+        change.transaction.enqueue(notice)
+        change.revisit(record.ri, due)
+
+
+def _on_notify(host: Host, request: Request, record: Record) -> Steps:
+    if request.peer.internal and request.pc == {"m2m:agn": {"m2m:sgn": [_reminder(record)]}}:
+        return (yield from _validate_again(host, request, record))
+    return (yield from take(host, request, record))
+
+
+def _validate_again(host: Host, request: Request, record: Record) -> Steps:
+    """Ask the members at other CSEs for their type, and do with those that do not fit what the strategy says: an abandoned group is deleted."""
+    attributes, told = record.attributes, Response(RSC.OK, request.rqi, rvi=request.rvi)
+    if attributes["mtv"] is not False:
+        return told
+    remote = [member for member in attributes["mid"] if host.remote(member)]
+    asking, inconsistent, found = replace(request, fr=record.originator or None), False, None
+    try:
+        found = yield from _members(host, asking, {**attributes, "mid": remote})
+    except GroupMemberTypeInconsistent:
+        inconsistent = True
+    except CSEError:
+        pass  # what is not permitted now may be the next time
+    yield Turn.WRITE
+    with host.write(request) as change:
+        current = change.transaction.get(record.ri)
+        if current is not None and current.attributes["mid"] == attributes["mid"]:
+            if inconsistent:
+                change.remove(current)
+            else:
+                _revised(change, current, remote, found)
+    return told
+
+
+def _revised(change: Change, record: Record, remote: list[str], found: Mapping[str, Any] | None) -> None:
+    """Change a group as the validation of its remote members has found, and remind it if some are still not known."""
+    if found is not None:
+        mid = [member for member in record.attributes["mid"] if member not in remote or member in found["mid"]]
+        after = {"mid": mid, "cnm": len(mid), "mt": found["mt"], "mtv": found["mtv"]}
+        if changes := {name: value for name, value in after.items() if record.attributes[name] != value}:
+            changes["lt"] = change.time
+            record = record.with_attributes(changes)
+            change.replace(record, modified=changes)
+    _remind(change, record)
 
 
 TYPE = ResourceType(
@@ -163,5 +247,9 @@ TYPE = ResourceType(
     prepare_create=_prepare_create,
     prepare_update=_prepare_update,
     on_create=_on_create,
+    on_created=_remind,
     on_update=_on_update,
+    on_updated=_on_updated,
+    on_delete=_on_delete,
+    on_notify=_on_notify,
 )

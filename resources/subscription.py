@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
+from cse import notify, reachability
 from cse.address import same_entity
 from cse.codes import AccessControlOperation as Right
 from cse.codes import NotificationContentType, Operation, PendingNotification, ResourceTypeID
@@ -17,12 +18,13 @@ from cse.errors import (
     OriginatorHasNoPrivilege,
     SubscriptionVerificationInitiationFailed,
 )
-from cse.primitives import Ask, Call, Effect, Request, Response, Turn, Waivable
+from cse.primitives import INSIDE, Ask, Call, Effect, Request, Response, Turn, Waivable
 from cse.record import Record
 from cse.schema import Attribute, Change, Event, Host, ResourceType
 from cse.storage.contract import Reader
 from cse.structures import BATCH_NOTIFY, EVENT_NOTIFICATION_CRITERIA, NOTIFICATION_STATS, RATE_LIMIT
 from resources._common import CONSULTED, CREATOR, CUSTODIAN, EXPIRES, LABELS, POLICIES, UNIVERSAL, unannounced
+from resources._target_removal import remove_target
 
 _CONTENT: Mapping[int, tuple[int, ...]] = {1: (1, 2, 3), 2: (1, 3), 3: (1, 3), 4: (1, 3), 5: (1, 3), 6: (4,), 7: (2,), 8: (5,)}
 """notificationContentType for each event type, the default first (TS-0004 6.3.4.2.18)."""
@@ -99,7 +101,9 @@ def _prepare_create(host: Host, request: Request, parent: Record, given: Mapping
     yield Turn.WRITE
     with host.write(request) as change:
         ri = change.transaction.identify("sub", parent.ri, ResourceTypeID.SUBSCRIPTION)
-    yield from _verify(host, request, ri, given["nu"])
+    # the group through which the request comes has agreed by handing it on
+    handed_on = request.nesting and host.urls(host.reader, given.get("gpi", "")) == (INSIDE,)
+    yield from verify(host, request, ri, [target for target in given["nu"] if not (handed_on and target == given["gpi"])])
     return ri
 
 
@@ -112,16 +116,21 @@ def _check_single(reader: Reader, parent: Record, given: Mapping[str, Any]) -> N
 
 def _prepare_update(host: Host, request: Request, record: Record, changes: Mapping[str, Any]) -> Generator[Effect, tuple[Response, ...], Any]:
     _check_update(host, host.reader, record, changes)
-    yield from _verify(host, request, record.ri, [target for target in changes.get("nu", ()) if target not in record.attributes["nu"]])
+    yield from verify(host, request, record.ri, [target for target in changes.get("nu", ()) if target not in record.attributes["nu"]])
 
 
-def _verify(host: Host, request: Request, ri: str, targets: list[str]) -> Generator[Effect, tuple[Response, ...], None]:
-    """Send the verification request to targets (TS-0004 7.5.1.2.1). Raises SubscriptionVerificationInitiationFailed."""
+def verify(host: Host, request: Request, ri: str, targets: list[str]) -> Generator[Effect, tuple[Response, ...], None]:
+    """Send the verification request to targets other than the originator (TS-0004 7.5.1.2.1), for the subscription, or the group, ``ri``.
+
+    Raises SubscriptionVerificationInitiationFailed.
+    """
     settings = host.settings
     content = {"m2m:sgn": {"vrq": True, "sur": f"{settings.cse_id}/{ri}", "cr": request.fr}}
-    asked = [target for target in dict.fromkeys(targets) if not same_entity(_entity(host, target), request.fr, settings.cse_id, settings.sp_id)]
+    asked = [target for target in dict.fromkeys(targets) if not same_entity(entity(host, target), request.fr, settings.cse_id, settings.sp_id)]
     calls: dict[str, Call] = {}
     for target in asked:
+        if refusal := reachability.target_closed(host, host.reader, target):
+            raise SubscriptionVerificationInitiationFailed(f"the notification target {target!r} cannot be asked: {refusal}")
         urls = host.urls(host.reader, target)
         if urls:
             calls[target] = Call(Request(Operation.NOTIFY, target, settings.cse_id, host.fresh(), settings.release, pc=content), urls)
@@ -136,7 +145,7 @@ def _verify(host: Host, request: Request, ri: str, targets: list[str]) -> Genera
             raise SubscriptionVerificationInitiationFailed(f"the notification target {target!r} answered its verification with {int(told.rsc)}")
 
 
-def _entity(host: Host, target: str) -> str:
+def entity(host: Host, target: str) -> str:
     """Give the AE-ID of a target that is the address of an AE, anything else as it is."""
     record = None if "://" in target else host.resolve(host.reader, target)
     return target if record is None else record.attributes.get("aei", record.ri)
@@ -154,9 +163,9 @@ def _on_create(change: Change, draft: dict[str, Any], parent: Record, _: Any) ->
     draft.setdefault("nct", _default_content(draft))
     draft["enc"] = _complete_criteria(draft.get("enc"))
     if "bn" in draft:
-        draft["bn"] = _complete_batch(change.host, draft["bn"])
+        draft["bn"] = complete_batch(change.host, draft["bn"])
     if draft.get("nse"):
-        draft["nsi"] = _statistics(draft["nu"], ())
+        draft["nsi"] = statistics(draft["nu"], ())
     if "psn" in draft:
         _tell_earlier(change, draft, parent)
 
@@ -180,26 +189,32 @@ def _on_update(change: Change, record: Record, changes: dict[str, Any], _: Any) 
     if "enc" in changes:
         changes["enc"] = _complete_criteria(changes["enc"])
     if changes.get("bn") is not None:
-        changes["bn"] = _complete_batch(change.host, changes["bn"])
+        changes["bn"] = complete_batch(change.host, changes["bn"])
     if changes.get("nse"):
-        changes["nsi"] = _statistics(changes.get("nu", record.attributes["nu"]), ())
+        changes["nsi"] = statistics(changes.get("nu", record.attributes["nu"]), ())
     elif "nse" in changes and changes["nse"] is None:
         changes["nsi"] = None
     elif "nu" in changes and "nsi" in record.attributes:
-        changes["nsi"] = _statistics(changes["nu"], record.attributes["nsi"])
+        changes["nsi"] = statistics(changes["nu"], record.attributes["nsi"])
 
 
-def _statistics(targets: list[str], kept: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _on_updated(change: Change, before: Record, after: Record) -> None:
+    """What waits is under the policies as they are now, and free for targets that are none any more."""
+    notify.visit(change, after.ri, [target for target in before.attributes["nu"] if target not in after.attributes["nu"]])
+
+
+def statistics(targets: list[str], kept: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Give notificationStatsInfo for targets: what is kept of them, zero for the others."""
     known = {each["tg"]: dict(each) for each in kept}
     return [known.get(target, {"tg": target, "rqs": 0, "rsr": 0, "noec": 0}) for target in targets]
 
 
 def _tell_earlier(change: Change, draft: Mapping[str, Any], parent: Record) -> None:
-    """Let the last ``psn`` creations of children, as far as they match, be told as if they happened now (preSubscriptionNotify)."""
+    """Let the last ``psn`` creations of children that match be told as if they happened now (preSubscriptionNotify)."""
     subscription = Record(TYPE.ty, draft["ri"], parent.ri, draft["rn"], f"{parent.path}/{draft['rn']}", draft)
-    latest = deque((child for child in change.transaction.children(parent.ri) if not change.host.expired(child)), draft["psn"])
-    change.events.extend(Event(Net.CREATE_OF_DIRECT_CHILD_RESOURCE, (subscription,), parent, child) for child in latest)
+    children = (child for child in change.transaction.children(parent.ri) if not change.host.expired(child))
+    events = (Event(Net.CREATE_OF_DIRECT_CHILD_RESOURCE, (subscription,), parent, child) for child in children)
+    change.events.extend(deque((event for event in events if notify.matches(change, subscription, event)), draft["psn"]))
 
 
 def _complete_criteria(criteria: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -213,7 +228,7 @@ def _default_content(attributes: Mapping[str, Any]) -> int:
     return _CONTENT[nets[0]][0]
 
 
-def _complete_batch(host: Host, batch: Mapping[str, Any]) -> dict[str, Any]:
+def complete_batch(host: Host, batch: Mapping[str, Any]) -> dict[str, Any]:
     """Add the duration of the CSE to a batchNotify without one (TS-0004 6.3.5.6)."""
     return {"dur": f"PT{host.settings.default_batch_seconds:g}S", **batch}
 
@@ -256,10 +271,12 @@ TYPE = ResourceType(
             "tsbA",
         }
     ),
+    virtual={"ntsr": remove_target},
     authorize=_authorize,
     identify=_identify,
     prepare_create=_prepare_create,
     prepare_update=_prepare_update,
     on_create=_on_create,
     on_update=_on_update,
+    on_updated=_on_updated,
 )

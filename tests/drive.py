@@ -5,13 +5,15 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+from msgspec.structs import replace
+
 from bindings.definitions import load
 from bindings.serve import resource_types
 from cse.codes import Operation
 from cse.codes import ResponseStatusCode as RSC
 from cse.config import Settings
 from cse.core import CSE
-from cse.primitives import Ask, Call, Notice, Pause, Request, Response, Steps, Work
+from cse.primitives import INSIDE, Ask, Call, Notice, Pause, Peer, Request, Response, Steps, Work
 from cse.storage import Store, commit, open_store
 
 Answer = Callable[[Call], Response]
@@ -37,6 +39,13 @@ class Driven:
     notices: list[Notice] = field(default_factory=list)
     paused: list[tuple[float, Steps]] = field(default_factory=list)
     """What waits for a time, and until when."""
+    hands_over: bool = True
+    """Whether notices for the CSE itself are delivered at each commit, not by ``hand_over``."""
+    handed: list[Response] = field(default_factory=list)
+    waiting: list[Notice] = field(default_factory=list)
+    """Notices for the CSE itself that are not due yet."""
+    failed: list[Notice] = field(default_factory=list)
+    """Notices for the CSE itself that could not be delivered."""
 
     def __post_init__(self) -> None:
         self._numbers = count(1)
@@ -64,18 +73,42 @@ class Driven:
                     return None
                 if isinstance(effect, Ask):
                     self.commit()
-                    self.asked.extend(effect.calls)
-                    told = tuple(self.answer(call) for call in effect.calls)
+                    self.asked.extend(call for call in effect.calls if call.urls != (INSIDE,))
+                    told = tuple(self._inside(call.request) if call.urls == (INSIDE,) else self.answer(call) for call in effect.calls)
         except StopIteration as end:
             self.commit()
             response: Response = end.value
             return response
 
+    def _inside(self, request: Request) -> Response:
+        return self.request(replace(request, peer=Peer(internal=True)))
+
+    def hand_over(self) -> list[Response]:
+        """Deliver what is for the CSE itself, where that is not done by itself; give the answers."""
+        self.handed = []
+        notices, self.notices, self.hands_over = self.notices, [], True
+        self._deliver(notices)
+        self.hands_over = False
+        return self.handed
+
     def commit(self) -> None:
-        """Make what was written visible; collect the notices, and run what it has begun."""
-        self.notices.extend(commit(self.store))
+        """Make what was written visible; collect the notices, deliver those that are for the CSE itself, as the courier does, and run what was begun."""
+        self._deliver(commit(self.store))
         for work in self.cse.begun():
             self.begin(work)
+
+    def _deliver(self, notices: list[Notice]) -> None:
+        for notice in notices:
+            steps = self.cse.inside(notice)
+            if steps is None or not self.hands_over:
+                self.notices.append(notice)
+            elif notice.due > self.seconds:
+                self.waiting.append(notice)
+            else:
+                told = self._run(steps)
+                assert told is not None
+                self.handed.append(told)
+                self.failed += [] if told.ok else [notice]
 
     def pass_time(self, seconds: float) -> None:
         """Turn the clock and let the CSE do what is due."""
@@ -83,10 +116,12 @@ class Driven:
         while self.cse.due(self.seconds) == 0.0:
             self.commit()
         self.commit()
-        due = [steps for moment, steps in self.paused if moment <= self.seconds]
+        ready = [steps for moment, steps in self.paused if moment <= self.seconds]
         self.paused = [(moment, steps) for moment, steps in self.paused if moment > self.seconds]
-        for steps in due:
+        for steps in ready:
             self._run(steps)
+        due, self.waiting = self.waiting, []
+        self._deliver(due)
 
     def create(self, to: str, ty: int, pc: Any, fr: str | None = "CAdmin", **more: Any) -> Response:
         return self.request(Request(Operation.CREATE, to, fr, f"q{next(self._numbers)}", "4", ty=ty, pc=pc, **more))

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from cse.datatypes import microseconds_of
 from cse.primitives import Notice
 from cse.record import Record
-from cse.storage.contract import SUBSCRIPTION, Query, Reader, Store, Transaction
+from cse.storage.contract import SUBSCRIPTION, TIME_SERIES_INSTANCE, Query, Reader, Store, Transaction
 from cse.storage.matching import generation, matcher, may_be_generated, moment
 
 Table = Literal["resource", "notice", "value"]
@@ -56,7 +56,7 @@ class Tree:
                 del self.expiry[bisect_left(self.expiry, (due, number))]
             if (wanted := old.state.get("due")) is not None:
                 del self.dues[old.ty][bisect_left(self.dues[old.ty], (wanted, number))]
-            if (made := generation(old)) is not None:
+            if old.ty == TIME_SERIES_INSTANCE and (made := generation(old)) is not None:
                 self.generated.pop((old.pi, made), None)
             if new is None:
                 del self.resources[number], self.numbers[old.ri], self.names[old.pi, old.rn]
@@ -73,7 +73,7 @@ class Tree:
                 insort(self.expiry, (due, number))
             if (wanted := new.state.get("due")) is not None:
                 insort(self.dues.setdefault(new.ty, []), (wanted, number))
-            if (made := generation(new)) is not None:
+            if new.ty == TIME_SERIES_INSTANCE and (made := generation(new)) is not None:
                 self.generated[new.pi, made] = number
             if old is None:
                 self.numbers[new.ri] = self.names[new.pi, new.rn] = number

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from socket import socket
@@ -18,9 +18,10 @@ from bindings.http.client import HttpSender
 from bindings.http.server import serve
 from cse.codes import Operation
 from cse.codes import ResponseStatusCode as RSC
-from cse.primitives import Call, Notice, Request, Response, Steps, Turn, Work
+from cse.primitives import Call, Notice, Request, Response, Steps, Turn, Work, refused
 from cse.storage import StoreError, commit
 from cse.storage.memory import MemoryStore
+from tests.scenarios.bed import Said
 
 QUICK = Policy(first_retry=0.01, longest_retry=0.02, timeout=5.0, settle_delay=0.001)
 
@@ -32,6 +33,10 @@ class Outbox:
         self.store = MemoryStore(frozenset({4}))
         self.routes: dict[str, tuple[str, ...]] = {}
         self.outcomes: list[tuple[str, bool]] = []
+        self.opens: dict[str, float] = {}
+        self.schedules = 0
+        self.missed: list[str] = []
+        self.miss: Callable[[str], None] = lambda target: None
         self.faults = 0
         self.settled = asyncio.Condition()
 
@@ -82,13 +87,33 @@ class Target:
 class Post:
     """An outbox with its courier."""
 
-    def __init__(self, outbox: Outbox, policy: Policy) -> None:
+    def __init__(self, outbox: Outbox, policy: Policy, inside: Callable[[Notice, Request], Awaitable[Response] | None]) -> None:
         self.outbox = outbox
         self.sender = HttpSender()
         self.driver = Driver(outbox, outbox.store, {"http": self.sender}, deliver=lambda notices: self.courier.offer(notices), clock=time.time)
         self.courier = Courier(
-            outbox.store, route=outbox.route, send=self.driver.send, settle=self.settle, policy=policy, release="4", clock=time.time, random=lambda: 0.5
+            outbox.store,
+            route=outbox.route,
+            opens=lambda target: outbox.opens.get(target, 0.0),
+            rescheduled=lambda: outbox.schedules,
+            missed=self.missed,
+            send=self.driver.send,
+            settle=self.settle,
+            policy=policy,
+            release="4",
+            clock=time.time,
+            random=lambda: 0.5,
+            inside=inside,
         )
+
+    async def missed(self, target: str) -> None:
+        self.outbox.missed.append(target)
+        await self.driver.write(lambda: self.outbox.miss(target))
+
+    def reschedule(self, target: str, opens: float) -> None:
+        """Let a target have another schedule."""
+        self.outbox.opens[target] = opens
+        self.outbox.schedules += 1
 
     async def settle(self, outcomes: Sequence[tuple[Notice, bool]]) -> bool:
         done = await self.driver.settle(outcomes)
@@ -115,8 +140,10 @@ class Post:
 
 
 @asynccontextmanager
-async def posting(policy: Policy = QUICK, outbox: Outbox | None = None) -> AsyncIterator[Post]:
-    post = Post(outbox or Outbox(), policy)
+async def posting(
+    policy: Policy = QUICK, outbox: Outbox | None = None, inside: Callable[[Notice, Request], Awaitable[Response] | None] = lambda *_: None
+) -> AsyncIterator[Post]:
+    post = Post(outbox or Outbox(), policy, inside)
     await post.courier.load()
     try:
         yield post
@@ -234,7 +261,7 @@ async def test_a_notification_that_is_refused_is_given_up_at_once_and_the_next_h
     target.reply = lambda request: RSC.OK if request.rqi == "n2" else RSC.ORIGINATOR_HAS_NO_PRIVILEGE
     async with posting() as post:
         await post.put("n1", "n2", to=target.url)
-        await post.until(n1=False, n2=True)
+        await post.until(n1=True, n2=True)  # both were answered
     assert target.names == ["n1", "n2"]
     [line] = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert target.url in line
@@ -394,3 +421,200 @@ async def test_forgetting_drops_all_that_waits(target: Target, dead: str) -> Non
         post.outbox.store.reset()
         await post.put("n1", to=target.url)
         await post.until(n1=True)
+
+
+# Targets that are closed by their schedule
+
+
+def closing(target: Target) -> Said:
+    """Wait for the courier to find a target closed."""
+    return Said("bindings.courier", f"notifications to {target.url} wait: it is closed by its schedule")
+
+
+@pytest.fixture
+def told(caplog: pytest.LogCaptureFixture) -> None:
+    """Let the courier say what is no trouble too."""
+    caplog.set_level(logging.INFO)
+
+
+async def shut(post: Post, target: Target, *names: str) -> None:
+    """Put notices to a target that is closed, and wait until the courier has found out."""
+    post.outbox.opens[target.url] = float("inf")
+    with closing(target) as log:
+        await post.put(*names, to=target.url)
+        await log.heard()
+
+
+@pytest.mark.usefixtures("told")
+async def test_a_closed_target_is_not_tried_before_schedules_change(target: Target) -> None:
+    async with posting(replace(QUICK, max_attempts=1)) as post:
+        await shut(post, target, "n1", "n2")
+        await post.put("n3", to=target.url)
+        assert target.got == []
+        post.reschedule(target.url, 0.0)
+        await post.until(n1=True, n2=True, n3=True)
+    assert target.names == ["n1", "n2", "n3"]
+
+
+async def test_a_closed_target_is_served_when_it_opens(target: Target) -> None:
+    moments: list[float] = []
+
+    def reply(_: Request) -> RSC:
+        moments.append(time.time())
+        return RSC.OK
+
+    target.reply = reply
+    async with posting() as post:
+        post.outbox.opens[target.url] = opens = time.time() + 0.2
+        await post.put("n1", "n2", to=target.url)
+        await post.until(n1=True, n2=True)
+    assert target.names == ["n1", "n2"]
+    assert moments[0] >= opens
+
+
+@pytest.mark.usefixtures("told")
+async def test_a_closed_target_harms_no_other(target: Target) -> None:
+    async with listening() as closed, posting() as post:
+        await shut(post, closed, "c1", "c2")
+        await post.put("n1", to=target.url)
+        await post.until(n1=True)
+        assert [notice.rqi for notice in post.outbox.store.notices()] == ["c1", "c2"]
+    assert closed.got == []
+
+
+async def test_what_grows_too_old_while_its_target_is_closed_is_given_up(target: Target, caplog: pytest.LogCaptureFixture) -> None:
+    async with posting(replace(QUICK, max_age=0.3)) as post:
+        post.outbox.opens[target.url] = float("inf")
+        await post.put("n1", to=target.url, created=time.time() - 1)
+        await post.put("n2", "n3", to=target.url)
+        await post.until(n1=False, n2=False, n3=False)
+    assert target.got == []
+    assert f"gave up notifying {target.url} for sub1: 5103 closed by its schedule" in caplog.text
+
+
+@pytest.mark.usefixtures("told")
+async def test_what_waits_for_a_closed_target_waits_over_a_restart(target: Target) -> None:
+    outbox = Outbox()
+    async with posting(outbox=outbox) as post:
+        await shut(post, target, "n1")
+    with closing(target) as log:
+        async with posting(outbox=outbox) as post:
+            await log.heard()
+            assert target.got == []
+            await post.put("n2", to=target.url)
+            post.reschedule(target.url, 0.0)
+            await post.until(n1=True, n2=True)
+    assert target.names == ["n1", "n2"]
+
+
+@pytest.mark.usefixtures("told")
+async def test_of_what_waits_for_a_closed_target_some_may_be_dropped_when_it_opens(target: Target) -> None:
+    async with posting() as post:
+
+        def miss(to: str) -> None:
+            with post.outbox.store.transaction() as transaction:
+                transaction.drop([notice.id for notice in transaction.notices(target=to)][:-1])
+
+        post.outbox.miss = miss
+        await shut(post, target, "n1", "n2")
+        await post.put("n3", to=target.url)
+        assert post.outbox.missed == []
+        post.reschedule(target.url, 0.0)
+        await post.until(n3=True)
+        assert post.outbox.missed == [target.url]
+
+
+async def test_of_what_waits_for_a_target_that_fails_some_may_be_dropped(target: Target) -> None:
+    answers = iter([RSC.TARGET_NOT_REACHABLE, RSC.OK, RSC.OK])
+    target.reply = lambda _: next(answers)
+    async with posting() as post:
+
+        def miss(to: str) -> None:
+            with post.outbox.store.transaction() as transaction:
+                transaction.drop([notice.id for notice in transaction.notices(target=to)][:-1])
+
+        post.outbox.miss = miss
+        await post.put("n1", "n2", "n3", to=target.url)
+        await post.until(n3=True)
+        assert post.outbox.missed == [target.url]
+    assert target.names == ["n1", "n3"]
+
+
+async def test_nobody_is_asked_what_to_drop_of_a_single_notice(target: Target) -> None:
+    answers = iter([RSC.TARGET_NOT_REACHABLE, RSC.OK])
+    target.reply = lambda _: next(answers)
+    async with posting() as post:
+        await post.put("n1", to=target.url)
+        await post.until(n1=True)
+        assert post.outbox.missed == []
+
+
+@pytest.mark.usefixtures("told")
+async def test_forgetting_drops_what_waits_for_closed_targets(target: Target) -> None:
+    async with posting() as post:
+        await shut(post, target, "n1")
+        post.courier.forget()
+        post.outbox.store.reset()
+        post.outbox.opens.clear()
+        await post.put("n2", to=target.url)
+        await post.until(n2=True)
+    assert target.names == ["n2"]
+class Inside(Outbox):
+    """An outbox whose core takes notifications itself, out of the outbox in the same commit, and refuses some."""
+
+    def __init__(self, **refusals: list[RSC]) -> None:
+        super().__init__()
+        self.refusals = refusals
+        self.taken: list[str] = []
+        self.emptied = asyncio.Event()
+
+    def take(self, notice: Notice) -> Steps:
+        yield Turn.WRITE
+        waiting = self.refusals.get(notice.rqi)
+        told = Response(waiting.pop(0) if waiting else RSC.OK, notice.rqi)
+        if told.ok:
+            self.taken.append(notice.rqi)
+        if told.ok or refused(told):
+            with self.store.transaction() as transaction:
+                transaction.drop([notice.id])
+        return told
+
+
+@asynccontextmanager
+async def hosting(outbox: Inside, policy: Policy = QUICK) -> AsyncIterator[Post]:
+    """Deliver to an outbox that takes what is for ``grp1`` itself."""
+
+    def inside(notice: Notice, request: Request) -> Awaitable[Response] | None:
+        return waited(outbox, post.driver.run(outbox.take(notice), request)) if notice.target == "grp1" else None
+
+    async with posting(policy, outbox, inside) as post:
+        yield post
+
+
+async def waited(outbox: Inside, told: Response | Awaitable[Response]) -> Response:
+    answer = told if isinstance(told, Response) else await told
+    if not outbox.store.notices():
+        outbox.emptied.set()
+    return answer
+
+
+async def test_what_this_cse_hosts_takes_all_that_waits_in_order() -> None:
+    outbox, names = Inside(), [f"n{number}" for number in range(300)]
+    async with hosting(outbox, replace(QUICK, memory=20)) as post:
+        for start in range(0, 300, 50):
+            await post.put(*names[start : start + 50], to="grp1")
+        outbox.emptied.clear()
+        await post.put("last", to="grp1")
+        async with asyncio.timeout(30):
+            await outbox.emptied.wait()
+    assert outbox.taken == [*names, "last"]
+
+
+async def test_what_this_cse_refuses_is_given_up_and_what_fails_is_tried_again() -> None:
+    """Each counts once: what has left the outbox with its effect does not come again."""
+    outbox = Inside(n1=[RSC.BAD_REQUEST], n2=[RSC.INTERNAL_SERVER_ERROR, RSC.REQUEST_TIMEOUT])
+    async with hosting(outbox) as post:
+        await post.put("n0", "n1", "n2", "n3", to="grp1")
+        async with asyncio.timeout(30):
+            await outbox.emptied.wait()
+    assert sorted(outbox.taken) == ["n0", "n2", "n3"]

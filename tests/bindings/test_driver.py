@@ -14,7 +14,7 @@ from bindings.ports import Sender
 from cse.codes import Operation
 from cse.codes import ResponseStatusCode as RSC
 from cse.errors import Conflict, RequestTimeout, TargetNotReachable
-from cse.primitives import Ask, Call, Hold, Notice, Pause, Request, Response, Steps, Turn, Work
+from cse.primitives import INSIDE, Ask, Call, Hold, Notice, Pause, Request, Response, Steps, Turn, Work
 from cse.storage import StoreError
 from cse.storage.memory import MemoryStore
 
@@ -587,6 +587,26 @@ async def test_closing_gives_up_what_is_still_asked(caplog: pytest.LogCaptureFix
     assert isinstance(asked, asyncio.Future)
     assert (await asked).rsc == 5000
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+async def test_a_call_to_what_this_cse_hosts_is_answered_inside_and_does_not_wait_for_its_own_end() -> None:
+    """In its own name, durably, and beside the bound of calls: what is handled inside may ask in turn."""
+    disk, seen = Disk(), list[Request]()
+
+    def outer(request: Request) -> Steps:
+        (told,) = yield Ask((Call(Request(Operation.NOTIFY, "inner/x", "/id-in", "2", "4"), (INSIDE,)),), 20)
+        return ok(request, told.pc)
+
+    def inner(request: Request) -> Steps:
+        seen.append(request)
+        (told,) = yield Ask((Call(Request(Operation.NOTIFY, "write/key", "/id-in", "3", "4"), (INSIDE,)),), 20)
+        return ok(request, told.pc)
+
+    async with driving(Core(disk, outer=outer, inner=inner, write=write(disk)), calls=1) as driver:
+        assert [found.pc for found in await asyncio.gather(*(answer(driver.submit(request("outer/x", str(n)))) for n in range(5)))] == [1, 2, 3, 4, 5]
+        assert disk.value("key") == "5"
+        assert (await driver.send(Call(Request(Operation.NOTIFY, "write/key", "/id-in", "4", "4"), (INSIDE,)), 20)).pc == 6
+    assert all(found.peer.internal for found in seen)
 
 
 # --- work beside the requests ----------------------------------------------------------------------------------------------------------------------------

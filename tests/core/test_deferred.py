@@ -35,6 +35,7 @@ def test_the_originator_finds_the_result_in_the_request() -> None:
     assert (request["op"], request["tg"], request["org"], request["rid"], request["pc"]) == (1, POWER, ME, "mine", CIN)
     assert request["mi"] == {"ty": 4, "rcn": 1, "ec": 2, "rt": SYNCH, "rvi": "4"}
     assert (request["rs"], request["ors"]["rsc"], request["ors"]["rqi"]) == (1, 2001, "mine")
+    assert (request["ors"]["to"], request["ors"]["fr"]) == (ME, "/id-in")
     assert request["ors"]["pc"]["m2m:cin"]["con"] == "7"
     assert (request["ty"], request["pi"], request["lbl"]) == (17, "id-in", [ME])
     assert contents(cse) == ["7"]
@@ -195,7 +196,14 @@ def test_the_life_of_a_request_and_its_result() -> None:
     """rset, else rp after the execution, else as this CSE keeps results (TS-0004 7.4.12)."""
     cse = world(result_lifetime=100.0)
     now = cse.seconds
-    kept: list[tuple[dict[str, Any], int]] = [({"rset": 5000}, 5), ({"rp": 7000}, 7), ({"oet": LATER, "rp": 7000}, 67), ({}, 100), ({"rqet": 50_000}, 150), ({"rp": timestamp(now + 9)}, 9)]
+    kept: list[tuple[dict[str, Any], int]] = [
+        ({"rset": 5000}, 5),
+        ({"rp": 7000}, 7),
+        ({"oet": LATER, "rp": 7000}, 67),
+        ({}, 100),
+        ({"rqet": 50_000}, 150),
+        ({"rp": timestamp(now + 9)}, 9),
+    ]
     for more, seconds in kept:
         assert seen(cse, made(cse, SYNCH, **more), ME)["et"] == timestamp(now + seconds), more
     uri = made(cse, SYNCH, rset=5000)
@@ -301,3 +309,14 @@ def test_subscribers_of_a_request_hear_of_its_result() -> None:
     cse.pass_time(60)
     told = [notice.content["m2m:sgn"]["nev"]["rep"]["m2m:req"]["rs"] for notice in cse.taken() if "nev" in notice.content["m2m:sgn"]]
     assert told == [1]
+
+
+def test_what_was_accepted_is_carried_out_though_the_cse_is_closed_by_then() -> None:
+    """The schedule of the CSEBase says when others reach it; this work is its own (TS-0001 9.6.9)."""
+    cse = world()
+    uri = made(cse, ASYNCH, oet=LATER)
+    of(cse.create("cse-in", 18, {"m2m:sch": {"se": {"sce": ["* * * * * * 1999"]}}}))
+    cse.pass_time(60)
+    assert cse.retrieve(POWER, ME).rsc == RSC.TARGET_NOT_REACHABLE
+    assert seen(cse, uri)["rs"] == 1
+    assert [notice.target for notice in cse.taken()] == [ME]

@@ -71,6 +71,15 @@ def test_delete(cse: Driven) -> None:
     assert cse.retrieve(FOPT, ME).rsc == RSC.NO_MEMBERS
 
 
+def test_the_members_that_have_gone_are_an_update_of_the_group(cse: Driven) -> None:
+    """TS-0001 9.6.8 net 1: changed by the CSE."""
+    of(cse.create(f"{AE}/g", 23, {"m2m:sub": {"nu": [ME], "nct": 2, "enc": {"net": [1], "atr": ["mid"]}}}, ME))
+    cse.delete(FOPT, ME, grtm=(WATER,))
+    (notice,) = cse.taken()
+    shown = notice.content["m2m:sgn"]["nev"]["rep"]["m2m:grp"]
+    assert (shown["mid"], shown["cnm"]) == ([POWER], 1)
+
+
 def test_notify(cse: Driven) -> None:
     register(cse, "Csink", rn="sink", poa=["http://sink"], acpi=[policy(cse, "told", rule(ME, 16))])
     of(group(cse, "Csink", POWER, rn="aes"))
@@ -361,9 +370,11 @@ def test_one_that_answers_is_enough(cse: Driven) -> None:
     assert codes(cse.retrieve(f"{AE}/far/fopt", ME)) == [("/id-mn/a", 4008), ("/id-far/x", 5103), ("/id-mn/b", 4004)]
 
 
-def test_the_deadline_of_the_request_is_that_of_the_question(cse: Driven) -> None:
+@pytest.mark.parametrize("parameters", [{"rqet": 2500}, {"rset": 2500}, {"rqet": 2500, "rset": 5000}], ids=str)
+def test_the_deadline_of_the_request_is_that_of_the_question(cse: Driven, parameters: dict[str, Any]) -> None:
+    """Procedures 11.2: wait until rset or rqet."""
     of(group(cse, "/id-mn/a", rn="far"))
-    steps = cse.cse.handle(Request(Operation.RETRIEVE, f"{AE}/far/fopt", ME, "q", "4", rqet=2500))
+    steps = cse.cse.handle(Request(Operation.RETRIEVE, f"{AE}/far/fopt", ME, "q", "4", **parameters))
     ask = next(steps)
     assert isinstance(ask, Ask)
     assert 2 < ask.seconds <= 2.5

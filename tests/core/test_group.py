@@ -26,6 +26,7 @@ def change(cse: Driven, fr: str = ME, to: str = "cse-in/meter/g", **attributes: 
 def cse() -> Driven:
     """Cmeter with the containers power, water and heat; a CSE /id-mn that a route leads to."""
     made = world(routes=("/id-mn http://mn",))
+    made.hands_over = False
     for rn in ("water", "heat"):
         container(made, rn)
     return made
@@ -251,6 +252,134 @@ def test_remote_members_whose_type_may_not_be_read(cse: Driven) -> None:
 def test_remote_answers_that_say_nothing(cse: Driven, pc: Any) -> None:
     cse.answer = answering(RSC.OK, pc=pc)
     assert of(group(cse, "/id-mn/a", mt=3))["mtv"] is False
+
+
+# Members that could not be reached are looked at again
+
+
+def later(cse: Driven) -> list[Response]:
+    """Let the time pass after which a group looks again."""
+    cse.pass_time(60)
+    return cse.hand_over()
+
+
+def unknown(cse: Driven, *members: str, **attributes: Any) -> None:
+    """Make a group of containers whose members at /id-mn could not be reached."""
+    cse.answer = answering(RSC.TARGET_NOT_REACHABLE)
+    assert of(group(cse, *members, mt=3, **attributes))["mtv"] is False
+    cse.asked.clear()
+    cse.notices.clear()
+
+
+def test_members_are_validated_when_they_can_be_reached(cse: Driven) -> None:
+    """TS-0004 7.4.13.2.1: later, before the group expires; in the name of who made it, and the members of other CSEs only."""
+    unknown(cse, POWER, "/id-mn/a")
+    assert cse.delete(POWER, ME).ok
+    cse.pass_time(59)
+    assert cse.hand_over() == []
+    cse.pass_time(1)
+    assert [answer.rsc for answer in cse.hand_over()] == [RSC.OK]
+    assert seen(cse, f"{AE}/g")["mtv"] is False
+    cse.answer = far(a=3)
+    later(cse)
+    found = seen(cse, f"{AE}/g")
+    assert (found["mtv"], found["mid"], found["mt"]) == (True, [POWER, "/id-mn/a"], 3)
+    assert [(call.request.op, call.request.to, call.request.fr) for call in cse.asked] == [(Operation.RETRIEVE, "/id-mn/a", f"/id-in/{ME}")] * 2
+    assert later(cse) == []
+
+
+@pytest.mark.parametrize(("strategy", "expected"), [(ABANDON_MEMBER, (3, [POWER, "/id-mn/b"])), (SET_MIXED, (0, [POWER, "/id-mn/a", "/id-mn/b"]))])
+def test_those_that_do_not_fit_are_treated_as_at_first(cse: Driven, strategy: int, expected: tuple[int, list[str]]) -> None:
+    unknown(cse, POWER, "/id-mn/a", "/id-mn/b", csy=strategy)
+    cse.answer = far(a=2, b=3)
+    later(cse)
+    found = seen(cse, f"{AE}/g")
+    assert ((found["mt"], found["mid"]), found["cnm"], found["mtv"]) == (expected, len(expected[1]), True)
+
+
+def test_an_inconsistent_group_is_deleted(cse: Driven) -> None:
+    unknown(cse, POWER, "/id-mn/a", csy=ABANDON_GROUP)
+    cse.answer = far(a=2)
+    later(cse)
+    assert cse.retrieve(f"{AE}/g").rsc == RSC.NOT_FOUND
+    assert later(cse) == []
+
+
+def test_what_one_of_them_is_counts_though_another_stays_unknown(cse: Driven) -> None:
+    unknown(cse, "/id-mn/a", "/id-mn/b")
+
+    def answer(call: Call) -> Response:
+        found: Response = far(a=2)(call)
+        return found if call.request.to.endswith("a") else Response(RSC.TARGET_NOT_REACHABLE, call.request.rqi)
+
+    cse.answer = answer
+    later(cse)
+    found = seen(cse, f"{AE}/g")
+    assert (found["mid"], found["mtv"]) == (["/id-mn/b"], False)
+    cse.answer = far(b=3)
+    later(cse)
+    assert seen(cse, f"{AE}/g")["mtv"] is True
+
+
+def test_a_member_whose_type_may_not_be_read_stays_unknown(cse: Driven) -> None:
+    unknown(cse, "/id-mn/a")
+    cse.answer = answering(RSC.ORIGINATOR_HAS_NO_PRIVILEGE)
+    later(cse)
+    assert seen(cse, f"{AE}/g")["mtv"] is False
+    cse.answer = far(a=3)
+    later(cse)
+    assert seen(cse, f"{AE}/g")["mtv"] is True
+
+
+def test_a_group_looks_again_once_at_a_time_and_not_after_its_end(cse: Driven) -> None:
+    unknown(cse, "/id-mn/a")
+    assert of(change(cse, mid=["/id-mn/a", "/id-mn/b"]))["mtv"] is False
+    assert of(change(cse, gn="x"))["mtv"] is False
+    assert len(later(cse)) == 1
+    assert cse.delete(f"{AE}/g", ME).ok
+    assert later(cse) == []
+    assert list(cse.taken()) == []
+
+
+def test_a_group_that_gathers_does_not_look_again_earlier(cse: Driven) -> None:
+    """Neither number nor duration of notifyAggregation count for it."""
+    unknown(cse, "/id-mn/a", nar={"num": 1, "dur": "PT1S"})
+    of(change(cse, nar={"num": 1, "dur": "PT2S"}))
+    cse.pass_time(59)
+    assert cse.hand_over() == []
+    cse.pass_time(1)
+    assert [answer.rsc for answer in cse.hand_over()] == [RSC.OK]
+
+
+def test_members_that_change_while_they_are_asked(cse: Driven) -> None:
+    unknown(cse, "/id-mn/a", csy=ABANDON_GROUP)
+
+    def exchange(call: Call) -> Response:
+        cse.answer = far(b=3)
+        assert of(change(cse, mid=["/id-mn/b"]))["mtv"] is True
+        found: Response = far(a=2)(call)
+        return found
+
+    cse.answer = exchange
+    later(cse)
+    found = seen(cse, f"{AE}/g")
+    assert (found["mid"], found["mtv"]) == (["/id-mn/b"], True)
+
+
+def test_a_restart_does_not_forget_it(cse: Driven) -> None:
+    unknown(cse, "/id-mn/a")
+    again = Driven(settings=cse.settings, store=cse.store, seconds=cse.seconds, answer=far(a=3))
+    later(again)
+    assert seen(again, f"{AE}/g")["mtv"] is True
+
+
+def test_subscribers_of_the_group_hear_of_it(cse: Driven) -> None:
+    unknown(cse, POWER, "/id-mn/a")
+    of(cse.create(f"{AE}/g", 23, {"m2m:sub": {"nu": [ME], "enc": {"net": [1], "atr": ["mid"]}}}, ME))
+    cse.answer = far(a=2)
+    later(cse)
+    (notice,) = cse.taken()
+    assert notice.content["m2m:sgn"]["nev"]["rep"]["m2m:grp"]["mid"] == [POWER]
 
 
 # The rest

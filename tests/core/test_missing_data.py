@@ -322,8 +322,7 @@ def test_many_series_at_once(cse: Driven) -> None:
     assert all(missing(cse, f"{AE}/s{number}") == [1] for number in range(600))
 
 
-def test_only_what_is_due_is_looked_at(cse: Driven) -> None:
-    """A thousand series that wait for long cost nothing when one is due."""
+def test_series_that_wait_for_long_are_left_alone_when_one_is_due(cse: Driven) -> None:
     for number in range(50):
         watch(cse, f"s{number}", pei=10**9, peid=0)
         come(cse, 0, to=f"{AE}/s{number}")

@@ -7,9 +7,9 @@ import pytest
 from cse.codes import Operation
 from cse.codes import ResponseStatusCode as RSC
 from cse.datatypes import timestamp
-from cse.primitives import Notice, Response
+from cse.primitives import Notice, Request, Response
 from tests.core.test_subscription import URL, subscribe
-from tests.core.tree import AE, ME, OTHER, POWER, container, of, policy, put, rule, seen, world
+from tests.core.tree import AE, ME, OTHER, POWER, answering, container, of, policy, put, register, rule, seen, world
 from tests.drive import Driven
 
 
@@ -80,6 +80,14 @@ def test_the_shape_of_a_notification(cse: Driven) -> None:
     assert (notice.target, notice.fr, notice.subscription, notice.ec, notice.held, notice.due) == (ME, "/id-in", ri, None, False, 0.0)
     assert notice.rqi
     assert notice.created == cse.seconds
+
+
+def test_the_forwarding_address_of_a_group_goes_along(cse: Driven) -> None:
+    """nfu (procedures 7.3): the group that made the subscription forwards the notification to it."""
+    sub(cse, enc={"net": [3]}, nfu="http://subscriber.example")
+    put(cse)
+    (found,) = told(cse)
+    assert found["nfu"] == "http://subscriber.example"
 
 
 def test_every_target_is_told(cse: Driven) -> None:
@@ -348,6 +356,23 @@ def test_operation_monitoring(cse: Driven, monitors: list[dict[str, Any]], expec
     assert [each["om"]["or"] for each in found] == [f"/id-in/{by[operation]}" for operation in expected]
     assert all("net" not in each for each in found)
     assert [next(iter(each["rep"])) for each in found] == ["m2m:cin" if operation == Operation.CREATE else "m2m:cnt" for operation in expected]
+
+
+def test_discovery_and_notification_are_monitored_too(cse: Driven) -> None:
+    """enc.om with the bits of DISCOVERY (a RETRIEVE) and NOTIFY; one that has no privilege on the resource, or fails, is no event."""
+    register(cse, "Csink", rn="sink", poa=[URL], acpi=[policy(cse, "some", rule(ME, 16 + 32), rule("Csink", 63))])
+    sub(cse, "cse-in/sink", "Csink", enc={"om": [{"ops": 16 + 32}]})
+    content = {"m2m:sgn": {"sur": "x"}}
+    for who, operations in ((ME, [2, 5]), (OTHER, [])):
+        cse.retrieve("cse-in/sink", who, fc={"fu": 1})
+        cse.retrieve("cse-in/sink", who, fc={"fu": 1, "smf": ["x"]})
+        cse.request(Request(Operation.NOTIFY, "cse-in/sink", who, "q", "4", pc=content))
+        found = [each["nev"] for each in told(cse)]
+        assert [each["om"] for each in found] == [{"op": operation, "or": f"/id-in/{who}"} for operation in operations]
+        assert all(list(each["rep"]) == ["m2m:ae"] for each in found)
+    cse.answer = answering(RSC.BAD_REQUEST)
+    assert not cse.request(Request(Operation.NOTIFY, "cse-in/sink", ME, "q", "4", pc=content)).ok
+    assert told(cse) == []
 
 
 def test_monitored_requests_that_fail_are_no_event(cse: Driven) -> None:

@@ -7,7 +7,7 @@ import pytest
 from cse.codes import ResponseStatusCode as RSC
 from tests.core.test_notification import sub, told, waiting
 from tests.core.test_subscription import URL
-from tests.core.tree import ME, of, put, seen, world
+from tests.core.tree import ME, container, of, put, seen, world
 from tests.drive import Driven
 
 
@@ -276,20 +276,180 @@ def test_the_limit_is_not_shown(cse: Driven) -> None:
     assert seen(cse, ri) == before
 
 
+def test_a_batch_counts_as_one_notification(cse: Driven) -> None:
+    """rl and bn together: no more than mnn messages in a window; while it is full the batch goes on collecting."""
+    sub(cse, enc={"net": [3]}, bn={"num": 2}, rl={"mnn": 1, "tww": "PT10S"})
+    for con in "abcde":
+        put(cse, con)
+    assert batches(cse) == [["a", "b"]]
+    cse.pass_time(9)
+    assert batches(cse) == []
+    cse.pass_time(1)
+    assert batches(cse) == [["c", "d", "e"]]
+    put(cse, "f")
+    cse.pass_time(30)
+    assert batches(cse) == [], "one alone is no batch before its time"
+    cse.pass_time(30)
+    assert batches(cse) == [["f"]]
+
+
+def test_a_batch_whose_time_is_over_waits_for_the_window(cse: Driven) -> None:
+    sub(cse, enc={"net": [3]}, bn={"dur": "PT2S"}, rl={"mnn": 1, "tww": "PT10S"})
+    put(cse, "a")
+    cse.pass_time(2)
+    assert batches(cse) == [["a"]]
+    put(cse, "b")
+    cse.pass_time(2)
+    put(cse, "c")
+    cse.pass_time(7)
+    assert batches(cse) == []
+    cse.pass_time(1)
+    assert batches(cse) == [["b", "c"]]
+
+
+def test_of_a_limited_batch_only_the_latest(cse: Driven) -> None:
+    """rl, bn and ln, whatever the event category is."""
+    sub(cse, enc={"net": [3]}, bn={"num": 2}, rl={"mnn": 1, "tww": "PT10S"}, ln=True, nec=3)
+    for con in "abcd":
+        put(cse, con)
+    assert batches(cse) == [["b"]]
+    cse.pass_time(10)
+    assert batches(cse) == [["d"]]
+
+
+def test_each_target_has_its_window(cse: Driven) -> None:
+    ri = sub(cse, enc={"net": [3]}, rl={"mnn": 1, "tww": "PT10S"})
+    put(cse, "a")
+    of(cse.update(ri, {"m2m:sub": {"nu": [ME, URL]}}, ME))
+    cse.notices.clear()
+    put(cse, "b")
+    assert [notice.target for notice in cse.taken()] == [URL]
+    cse.pass_time(10)
+    assert [notice.target for notice in cse.taken()] == [ME]
+
+
+def test_many_that_wait_are_sent_in_order(cse: Driven) -> None:
+    """More than one page of the outbox, when the limit is taken away."""
+    ri = sub(cse, enc={"net": [3]}, rl={"mnn": 1, "tww": "P1D"})
+    for number in range(1200):
+        put(cse, str(number))
+    assert contents_told(cse) == ["0"]
+    of(cse.update(ri, {"m2m:sub": {"rl": None}}, ME))
+    cse.pass_time(1)
+    assert contents_told(cse) == [str(number) for number in range(1, 1200)]
+
+
+def test_what_waits_goes_on_waiting_after_a_restart(cse: Driven) -> None:
+    sub(cse, enc={"net": [3]}, rl={"mnn": 1, "tww": "PT10S"})
+    put(cse, "a")
+    put(cse, "b")
+    again = Driven(settings=cse.settings, store=cse.store, seconds=cse.seconds + 5)
+    again.pass_time(1)
+    assert contents_told(again) == []
+    again.pass_time(4)
+    assert contents_told(again) == ["b"]
+
+
 # Pending notifications
 
 
 @pytest.mark.parametrize(("pending", "expected"), [(1, ["c"]), (2, ["a", "b", "c"]), (None, ["a", "b", "c"])])
 def test_what_is_kept_for_a_target_that_cannot_be_reached(cse: Driven, pending: int | None, expected: list[str]) -> None:
-    """pn 1 keeps the latest, 2 all (TS-0001 9.6.8); the target counts as unreachable when a notification has waited for the request timeout."""
+    """pn 1 keeps the latest, 2 all (TS-0001 9.6.8), as soon as the courier has found out; for each subscription and target by itself."""
     attributes: dict[str, Any] = {} if pending is None else {"pn": pending}
-    sub(cse, enc={"net": [3]}, **attributes)
+    ri = sub(cse, nu=[ME, URL], enc={"net": [3], "chty": [4]}, **attributes)
+    sub(cse, nu=[ME], enc={"net": [3], "chty": [4]}, pn=2)
+    for con in "abc":
+        put(cse, con)
+    assert len(waiting(cse)) == 9, "who is reachable gets all of them"
+    cse.cse.miss(ME)
+    cse.commit()
+    found = [(notice.target, notice.subscription == ri, notice.content["m2m:sgn"]["nev"]["rep"]["m2m:cin"]["con"]) for notice in waiting(cse)]
+    assert [con for target, its, con in found if its and target == ME] == expected
+    assert [con for target, its, con in found if its and target == URL] == ["a", "b", "c"]
+    assert [con for _, its, con in found if not its] == ["a", "b", "c"]
+
+
+def test_what_a_deleted_subscription_has_sent_is_not_reduced(cse: Driven) -> None:
+    ri = sub(cse, enc={"net": [3]}, pn=1)
     put(cse, "a")
     put(cse, "b")
+    assert cse.delete(ri, ME).ok
+    cse.cse.miss(ME)
+    cse.commit()
     assert len(waiting(cse)) == 2
-    cse.pass_time(11)
-    put(cse, "c")
-    assert [notice.content["m2m:sgn"]["nev"]["rep"]["m2m:cin"]["con"] for notice in waiting(cse)] == expected
+
+
+# What may be stored
+
+
+def stored(cse: Driven, target: str = ME) -> list[str]:
+    return [each.content["m2m:sgn"]["nev"]["rep"]["m2m:cin"]["con"] for each in waiting(cse) if each.target == target]
+
+
+@pytest.mark.parametrize(
+    ("high", "low", "expected"),
+    [
+        ({"nsp": 9}, {"nsp": 2}, ["a9", "b9", "c9"]),
+        ({"nsp": 9}, {}, ["a9", "b9", "c9"]),
+        ({}, {}, ["b2", "c9", "c2"]),
+        ({"nsp": 1}, {"nsp": 1}, ["b2", "c9", "c2"]),
+    ],
+    ids=str,
+)
+def test_what_is_dropped_when_too_much_waits_for_a_target(high: dict[str, Any], low: dict[str, Any], expected: list[str]) -> None:
+    """nsp (TS-0001 9.6.8): the lowest priority goes first, of one priority the oldest; none is the lowest. The operator is told."""
+    cse = world(max_stored=3)
+    said: list[str] = []
+    cse.cse.tell = said.append
+    others = [container(cse, "one"), container(cse, "two")]
+    for place, attributes in zip(others, (high, low), strict=True):
+        sub(cse, place, nu=[ME], enc={"net": [3], "chty": [4]}, **attributes)
+    sub(cse, others[0], nu=[URL], enc={"net": [3], "chty": [4]})
+    for con in "abc":
+        put(cse, f"{con}9", others[0])
+        put(cse, f"{con}2", others[1])
+    assert stored(cse) == expected
+    assert stored(cse, URL) == ["a9", "b9", "c9"], "each target has its room"
+    assert said == [f"dropped 1 notifications to {ME}: more than 3 (notification.max_stored) wait for it"] * 3
+
+
+def test_what_is_held_back_counts_too() -> None:
+    cse = world(max_stored=2)
+    sub(cse, enc={"net": [3]}, bn={"num": 5, "dur": "PT1M"})
+    for con in "abc":
+        put(cse, con)
+    cse.pass_time(61)
+    assert batches(cse) == [["b", "c"]]
+
+
+def test_delivered_notifications_make_room() -> None:
+    cse = world(max_stored=2)
+    said: list[str] = []
+    cse.cse.tell = said.append
+    sub(cse, enc={"net": [3]})
+    for con in "abcdef":
+        put(cse, con)
+        cse.cse.settle([(notice, True) for notice in waiting(cse)])
+        cse.commit()
+    assert said == []
+
+
+def test_without_bound_everything_is_stored() -> None:
+    cse = world(max_stored=0)
+    sub(cse, enc={"net": [3]})
+    for number in range(30):
+        put(cse, str(number))
+    assert len(waiting(cse)) == 30
+
+
+def test_a_large_room_is_cleared_by_a_sixteenth() -> None:
+    """So that a target that is gone for good costs a count now and then, not with each notification."""
+    cse = world(max_stored=160)
+    sub(cse, enc={"net": [3]})
+    for number in range(161):
+        put(cse, str(number))
+    assert stored(cse) == [str(number) for number in range(11, 161)]
 
 
 # Statistics
@@ -333,12 +493,18 @@ def test_without_nse_there_are_no_statistics(cse: Driven) -> None:
 
 @pytest.mark.parametrize(
     ("earlier", "criteria", "expected"),
-    [(2, {"net": [3]}, ["b", "c"]), (9, {"net": [3]}, ["a", "b", "c"]), (2, {"net": [1]}, [])],
+    [
+        (2, {"net": [3]}, ["b", "c"]),
+        (9, {"net": [3]}, ["a", "b", "c"]),
+        (2, {"net": [1]}, []),
+        (2, {"net": [3], "chty": [3]}, []),
+        (1, {"net": [3], "sza": 2}, ["bb"]),
+    ],
     ids=str,
 )
 def test_earlier_notifications(cse: Driven, earlier: int, criteria: dict[str, Any], expected: list[str]) -> None:
-    """psn: the last creations before the subscription are told when it is made, oldest first."""
-    for con in "abc":
+    """psn: the last creations before the subscription that it is about are told when it is made, oldest first."""
+    for con in ("bb", "a", "b", "c") if "sza" in criteria else "abc":
         put(cse, con)
     ri = sub(cse, psn=earlier, enc=criteria)
     found = told(cse)

@@ -246,10 +246,11 @@ def _settings() -> str:
 
 def _commands() -> str:
     parts = ["`cse --version` prints the version; `cse COMMAND --help` shows what is here."]
-    for command in app.registered_commands:
+    below = [(f"{group.name} ", command) for group in app.registered_groups for command in (group.typer_instance or app).registered_commands]
+    for before, command in [*(("", command) for command in app.registered_commands), *below]:
         function = command.callback
         assert function is not None
-        name = command.name or function.__name__.replace("_", "-")
+        name = before + (command.name or function.__name__.replace("_", "-"))
         parts += [f"## cse {name}", _first(function.__doc__), _table(("option", "meaning", "default"), _options(function))]
     return _page("Commands", *parts)
 

@@ -31,8 +31,8 @@ CSE_CHOOSES = "cseDefault"
 LISTS = {"cmlk", "ohc", "apna"}
 """Attributes of management objects whose facts say by their cardinality alone, (L), that they are lists."""
 
-OWN_PARENTS = {"mgmtObj": {"mgo"}}
-"""Parents that the facts have elsewhere: some mgmtObjSpecialisations are children of others."""
+OWN_PARENTS = {"mgmtObj": {"mgo"}, "schedule": {"ae", "csr"}}
+"""Parents that the facts have elsewhere or not: some mgmtObjSpecialisations are children of others; schedules say when an AE or another CSE can be reached."""
 
 
 def type_of(row: dict[str, Any]) -> str:

@@ -23,9 +23,8 @@ ADMIN = "CAdmin"
 PATIENCE = 20.0
 """Seconds for what must happen: a test that waits so long has failed."""
 
-TYPES = {
-    "acp": 1, "ae": 2, "cnt": 3, "cin": 4, "cb": 5, "grp": 9, "sub": 23, "exin": 8, "mgc": 12, "fwr": 13, "nod": 14, "pch": 15, "req": 17, "ts": 29, "tsi": 30,
-}  # fmt: skip
+TYPES = {"acp": 1, "ae": 2, "cnt": 3, "cin": 4, "cb": 5, "grp": 9, "sub": 23, "exin": 8, "mgc": 12, "fwr": 13, "nod": 14, "pch": 15, "req": 17, "sch": 18}
+TYPES |= {"ntpr": 25, "ntp": 26, "pdr": 27, "crs": 48, "ts": 29, "tsi": 30}
 AE = {"api": "N.test", "rr": True, "srv": ["4"]}
 """What every AE needs."""
 

@@ -127,6 +127,28 @@ async def test_aggregated_requests(cse: Client) -> None:
     assert (await one.poll(SOON)).rsc == RSC.REQUEST_TIMEOUT
 
 
+async def test_a_closed_entity_finds_nothing_before_it_opens(cse: Client) -> None:
+    """By its schedule (TS-0004 7.4.9): neither what waits in the channel already nor what comes then; nothing is lost."""
+    one = await polled(cse)
+    place = (await cse.made(f"cse-in/{one.stem}", "cnt", {"rn": "c"}, fr=one.stem))["path"]
+    await one.subscribe(place)
+    for text in "ab":
+        await cse.made(place, "cin", {"con": text}, fr=one.stem)
+    request = await one.fetched()
+    for text in "bc":
+        closing = await cse.made(f"cse-in/{one.stem}", "sch", {"se": {"sce": ["* * * * * * 2020"]}})
+        assert (await one.answer(request["rqi"])).rsc == RSC.OK
+        assert (await one.poll(SOON)).rsc == RSC.REQUEST_TIMEOUT
+        if text == "b":
+            await cse.made(place, "cin", {"con": "c"}, fr=one.stem)
+        fetching = asyncio.create_task(one.fetched())
+        assert (await cse.delete(closing["path"])).rsc == RSC.DELETED
+        request = await fetching
+        assert request["pc"]["m2m:sgn"]["nev"]["rep"]["m2m:cin"]["con"] == text
+    assert (await one.answer(request["rqi"])).rsc == RSC.OK
+    assert (await one.poll(SOON)).rsc == RSC.REQUEST_TIMEOUT
+
+
 async def test_what_was_fetched_and_not_answered_is_given_out_again(wire: Wire, url: str) -> None:
     async with Server(config(url, notification__timeout=0.1)) as server, client(wire, server) as cse:
         one = await polled(cse)

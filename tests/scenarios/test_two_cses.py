@@ -229,3 +229,51 @@ async def test_parameters_go_along(peer: Peer) -> None:
     one = next(each for each in seen if each.rcn == 4)  # beside it a request of the story before may still arrive, over CoAP
     assert (one.op, one.to, one.fr, one.rcn, one.fc, one.rvi, one.ec) == (Operation.RETRIEVE, "/id-mn/x", f"/id-in/{ADMIN}", 4, fc, "3", 2)
     assert one.rqi != "mine", "unique at this hop"
+
+
+async def test_a_group_gathers_the_notifications_of_members_of_both(pair: Pair, wire: Wire) -> None:
+    """Subscriptions with nfu notify the group where they are; the target is asked once, by the group, and told by it alone (procedures 11.2)."""
+    near = (await pair.here.made(f"cse-in/{pair.stem}", "cnt", {"rn": name("cnt")}, fr=pair.stem))["path"]
+    far = await pair.shared()
+    group = {"rn": name("grp"), "mnm": 9, "mid": [near, far], "nar": {"num": 2, "dur": "PT1H"}}
+    made = await pair.here.made(f"cse-in/{pair.stem}", "grp", group, fr=pair.stem)
+    async with receiving(wire) as target, receiving(wire) as other:
+        subscription = {"rn": name("sub"), "nu": [pair.stem], "nfu": target.url, "enc": {"net": [3]}}
+        found = members(await pair.here.create(f"{made['path']}/fopt", "sub", subscription, fr=pair.stem))
+        assert [each["rsc"] for each in found] == [RSC.CREATED, RSC.CREATED], found
+        assert (await target.verification())["sur"] == f"/id-in/{made['ri']}"
+        assert found[1]["pc"]["m2m:sub"]["nu"] == [f"/id-in/{made['ri']}"]
+
+        async def told(receiver: Receiver) -> list[tuple[str, str]]:
+            await pair.here.made(near, "cin", {"con": "near"}, fr=pair.stem)
+            await pair.there.made(far, "cin", {"con": "far"})
+            each = (await receiver.request()).pc["m2m:agn"]["m2m:sgn"]
+            return sorted((content(one)["con"], one["sur"].rpartition("/")[0]) for one in each)
+
+        assert await told(target) == [("far", "/id-mn"), ("near", "/id-in")]
+        found = members(await pair.here.update(f"{made['path']}/fopt/{subscription['rn']}", "sub", {"nfu": other.url}, pair.stem))
+        assert [each["rsc"] for each in found] == [RSC.UPDATED, RSC.UPDATED]
+        assert (await other.verification())["vrq"] is True
+        assert await told(other) == [("far", "/id-mn"), ("near", "/id-in")]
+        await pair.here.changed(made["path"], "grp", {"mid": [near, near]}, pair.stem)
+        notified = {"m2m:sgn": {"nev": {"net": 3, "rep": {}}, "sur": "/id-mn/x", "nfu": other.url}}
+        answer = await pair.there.send(Operation.NOTIFY, f"/id-in/{made['ri']}", "/id-mn", pc=notified)
+        assert answer.rsc == RSC.ORIGINATOR_HAS_NO_PRIVILEGE, "it hosts no member any more"
+        assert target.rest() == other.rest() == []
+        assert target.verifications.empty()
+        assert other.verifications.empty()
+
+
+async def test_a_member_that_comes_back_is_typed_then(wire: Wire) -> None:
+    """mtv false for now; the group looks again until it knows (TS-0004 7.4.13.2.1)."""
+    async with receiving(wire) as peer, receiving(wire) as subscriber:
+        peer.answer = lambda request: Response(RSC.OK, request.rqi, {"m2m:cnt": {"ty": 3, "ri": "x"}}, rvi=request.rvi)
+        await peer.close()
+        routes = [f"/id-mn {peer.poa}"]
+        async with Server(config("memory:", registration__routes=routes, limits__member_retry_interval=0.1)) as server, client(wire, server) as cse:
+            made = await cse.made("cse-in", "grp", {"rn": "g", "mnm": 9, "mt": 3, "mid": ["/id-mn/x"]})
+            assert (made["mtv"], made["mid"]) == (False, ["/id-mn/x"])
+            await cse.made(made["path"], "sub", {"nu": [subscriber.url], "enc": {"net": [1]}})
+            await peer.open()
+            shown = content(await subscriber.next(), "grp")
+            assert (shown["mtv"], shown["mid"], shown["mt"]) == (True, ["/id-mn/x"], 3)
