@@ -55,19 +55,23 @@ def _live(bench: Bench) -> dict[str, Any]:
     [
         (_tariff(rates=[]), "params.rates"),
         (_tariff(scheme="free"), "params.scheme"),
-        (_tariff(rates=[_rate("a", price="0.30001")]), "params.rates.0.price"),
+        (_tariff(rates=[_rate("a", price=0.30001)]), "params.rates[0].price"),
         (_tariff(rates=[_rate("a", price="cheap")]), "params.rates.0.price"),
         (_tariff(rates=[_rate("a", currency="euro")]), "params.rates.0.currency"),
-        (_tariff(rates=[_rate("a", register="9.9.9")]), "params.rates.0.register"),
+        (_tariff(rates=[_rate("a", register="9.9.9")]), "params.rates[0].register"),
         (_tariff(rates=[_rate("a", register="2.8.0")]), "params.rates"),
-        (_tariff(scheme="timeOfUse", rates=[_rate("a"), _rate("a")]), "rateId a"),
+        (_tariff(scheme="timeOfUse", rates=[_rate("a"), _rate("a")]), "rateId 'a'"),
         (_tariff(scheme="timeOfUse", rates=[_rate("a"), _rate("b", currency="GBP")]), "EUR and GBP"),
-        (_tariff(rates=[_rate("a"), _rate("b")]), "single"),
+        (_tariff(rates=[_rate("a", register="1.8.1"), _rate("b", register="1.8.2")]), "single"),
         (_tariff(scheme="dual"), "dual"),
-        (_tariff(calendar=[{"at": "060000", "rateId": "noon"}]), "params.calendar.0.rateId"),
+        (_tariff(scheme="timeOfUse", rates=[_rate("a"), _rate("b")]), "params.calendar"),
+        (_tariff(scheme="timeOfUse", rates=[_rate("a", register="1.8.1"), _rate("b", register="1.8.1")]), "register '1.8.1'"),
+        (_tariff(calendar=[{"at": "060000", "rateId": "noon"}]), "params.calendar[0].rateId"),
         (_tariff(calendar=[{"at": "250000", "rateId": "flat"}]), "params.calendar.0.at"),
-        (_tariff(calendar=[{"at": "060000", "rateId": "flat"}] * 2), "params.calendar.0.at"),
-        (_tariff(rates=[_rate("flat"), _rate("in", register="2.8.0")], calendar=[{"at": "060000", "rateId": "in"}]), "params.calendar.0.rateId"),
+        (_tariff(calendar=[{"at": "060000", "rateId": "flat"}] * 2), "params.calendar[1].at"),
+        (_tariff(rates=[_rate("flat"), _rate("flat", register="2.8.0")]), "rateId 'flat'"),
+        (_tariff(rates=[_rate("flat"), _rate("in", register="2.8.0", currency="GBP")]), "EUR and GBP"),
+        (_tariff(rates=[_rate("flat"), _rate("in", register="2.8.0")], calendar=[{"at": "060000", "rateId": "in"}]), "params.calendar[0].rateId"),
         (_tariff(effective="20200101T000000"), "params.effective"),
         (_tariff(effective="tomorrow"), "params.effective"),
         (_tariff(colour="red"), "colour"),
@@ -106,7 +110,7 @@ def test_a_repeat_is_not_applied_twice_and_another_body_is_a_duplicate(bench: Be
 def test_a_meter_in_prepayment_takes_no_other_currency(bench: Bench) -> None:
     bench.order("payment", "setMode", {"mode": "prepayment"}, "Cbill")
     _set(bench, _tariff(rates=[_rate("a", currency="GBP")]))
-    assert "params.rates.0.currency" in bench.last("tariff")["error"]["text"]
+    assert "params.rates[0].currency" in bench.last("tariff")["error"]["text"]
 
 
 # --- what it does --------------------------------------------------------------------------------------------------------------------------------------------
@@ -118,11 +122,19 @@ def test_a_tariff_is_in_force_at_once_and_the_display_has_rate_and_price(bench: 
     active = bench.at_place("tariff/active")[-1]
     assert (active["tariffId"], active["scheme"], active["cmdId"], active["ts"]) == ("T1", "dual", order, bench.at(0))
     assert active["rates"] == _two()["rates"]
-    assert (_live(bench)["rate"], _live(bench)["price"]) == ("day", "0.30")
+    assert (_live(bench)["rate"], _live(bench)["price"]) == ("day", "0.3")
     places = [place for place, _ in bench.written]
     assert places.index("tariff/active") < len(places) - 1 - places[::-1].index("cmd/tariff/out")
     assert not bench.at_place("ihd-P1/inbox")
     assert not bench.states("tariff", f"{order}#info")
+
+
+def test_what_is_fed_in_has_a_rate_of_its_own(bench: Bench) -> None:
+    _set(bench, _tariff(rates=[_rate("flat"), _rate("fed", register="2.8.0")]))
+    assert bench.last("tariff")["state"] == "executed"
+    assert _live(bench)["rate"] == "flat"
+    bench.later(6)
+    assert {one["id"]: one.get("rate") for one in bench.at_place("readings/registers")[-1]["registers"]} == {"1.8.1": "flat", "1.8.2": None, "2.8.0": "fed"}
 
 
 def test_each_rate_counts_on_its_register_from_the_moment_that_the_calendar_names(bench: Bench) -> None:
@@ -137,7 +149,7 @@ def test_each_rate_counts_on_its_register_from_the_moment_that_the_calendar_name
     assert day > before["1.8.1"]
     assert plant.registers["1.8.2"] == before["1.8.2"]
     bench.later(3600)
-    assert (plant.register, _live(bench)["rate"], _live(bench)["price"]) == ("1.8.2", "night", 0.2)
+    assert (plant.register, _live(bench)["rate"], _live(bench)["price"]) == ("1.8.2", "night", "0.2")
     assert plant.registers["1.8.2"] > before["1.8.2"]
     reading = bench.at_place("readings/registers")[-1]
     assert {one["id"]: one.get("rate") for one in reading["registers"]} == {"1.8.1": "day", "1.8.2": "night", "2.8.0": None}
@@ -155,7 +167,7 @@ def test_each_rate_counts_on_its_register_from_the_moment_that_the_calendar_name
 )
 def test_the_calendar_is_in_utc_and_each_entry_in_force_until_the_next(clock: str, rate: str, following: str) -> None:
     found, at = in_force(_two(), seconds_of(f"20260301T{clock}"))
-    assert (found["rateId"], at) == (rate, seconds_of(following))
+    assert (found.id, at) == (rate, seconds_of(following))
 
 
 def test_a_meter_that_was_off_at_the_switch_has_the_right_rate_afterwards(bench: Bench) -> None:

@@ -1,14 +1,16 @@
 """Tariffs: the one in force, those that wait for their time, and the rate that the calendar names (use case 10)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
+from apps.metering import money
 from apps.metering.meter import account
 from apps.metering.meter.body import Body
 from apps.metering.meter.handler import INFORMED, NONE, Handler
 from apps.metering.meter.records import Command, Done, Failed, Later, Outcome, Rejected
 from apps.metering.outbox import DOCUMENT, document
-from apps.metering.vocabulary import State, amount
+from apps.metering.vocabulary import State
 from cse.datatypes import seconds_of
 
 EXPORT = "2.8.0"
@@ -17,7 +19,6 @@ EXPORT = "2.8.0"
 LATE = 60.0
 """Seconds that ``effective`` may have passed when the command comes; it is meant to be at once then."""
 
-_DAY = 86_400
 _RATES: Mapping[str, int] = {"single": 1, "dual": 2}
 """Schemes that have an exact number of rates for consumption."""
 
@@ -28,70 +29,53 @@ _RATES: Mapping[str, int] = {"single": 1, "dual": 2}
 def _check(meter: Body, command: Command) -> None:
     params = command.params
     for number, rate in enumerate(params["rates"]):
-        _check_rate(meter, rate, f"params.rates.{number}")
-    _check_together(meter, params["rates"])
-    used = [rate["rateId"] for rate in _consumed(params["rates"])]
-    if not used:
-        raise Rejected("requestInvalid", "params.rates: there is no rate for what is consumed")
-    if len(used) != _RATES.get(params["scheme"], len(used)):
-        raise Rejected("requestInvalid", f"params.rates: scheme {params['scheme']} has {_RATES[params['scheme']]} for what is consumed, not {len(used)}")
-    _check_calendar(params.get("calendar", ()), used)
+        if rate.get("register", meter.plant.register) not in meter.plant.registers:
+            has = ", ".join(meter.plant.registers)
+            raise Rejected("requestInvalid", f"params.rates[{number}].register: {meter.identity.name} has no register {rate['register']}, it has {has}")
+    try:
+        consumption = _consumption(params)
+        _check_fed(params, consumption)
+    except money.MoneyFault as wrong:
+        raise Rejected("requestInvalid", f"params.{wrong}") from wrong
+    count = _RATES.get(params["scheme"])
+    if count is not None and len(consumption.rates) != count:
+        raise Rejected("requestInvalid", f"params.rates: scheme {params['scheme']} has {count} for what is consumed, not {len(consumption.rates)}")
+    paid = account.account(meter)
+    if paid.mode == "prepayment" and paid.currency != consumption.currency:
+        raise Rejected("requestInvalid", f"params.rates[0].currency: the account is in {paid.currency}, not in {consumption.currency}")
     if "effective" in params and seconds_of(params["effective"]) < meter.now() - LATE:
         raise Rejected("requestInvalid", f"params.effective: {params['effective']} has passed")
 
 
-def _check_rate(meter: Body, rate: Mapping[str, Any], place: str) -> None:
-    try:
-        amount(rate["price"])
-    except ValueError as wrong:
-        raise Rejected("requestInvalid", f"{place}.price: {wrong}") from wrong
-    if rate.get("register", meter.plant.register) not in meter.plant.registers:
-        has = ", ".join(meter.plant.registers)
-        raise Rejected("requestInvalid", f"{place}.register: {meter.identity.name} has no register {rate['register']}, it has {has}")
+def _check_fed(params: Mapping[str, Any], consumption: money.Tariff) -> None:
+    """Check the rate of what is fed in, which is in force beside those of consumption. Raises MoneyFault."""
+    fed = [rate for rate in params["rates"] if rate.get("register") == EXPORT]
+    if not fed:
+        return
+    found = money.tariff({**params, "rates": fed, "calendar": []})
+    if found.currency != consumption.currency:
+        raise money.MoneyFault(f"rates: one tariff has one currency, not {consumption.currency} and {found.currency}")
+    if found.rates[0].id in [rate.id for rate in consumption.rates]:
+        raise money.MoneyFault(f"rates: rateId {found.rates[0].id!r} is there twice")
 
 
-def _check_together(meter: Body, rates: Sequence[Mapping[str, Any]]) -> None:
-    names, currencies = [rate["rateId"] for rate in rates], dict.fromkeys(rate["currency"] for rate in rates)
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise Rejected("requestInvalid", f"params.rates: rateId {twice[0]} is there twice")
-    if len(currencies) > 1:
-        raise Rejected("requestInvalid", f"params.rates: prices are in {' and '.join(currencies)}, where one tariff has one currency")
-    paid = account.account(meter)
-    if paid.mode == "prepayment" and paid.currency not in currencies:
-        raise Rejected("requestInvalid", f"params.rates.0.currency: the account is in {paid.currency}, not in {rates[0]['currency']}")
+def _consumed(params: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [rate for rate in params["rates"] if rate.get("register") != EXPORT]
 
 
-def _check_calendar(calendar: Sequence[Mapping[str, Any]], used: Sequence[str]) -> None:
-    times = [entry["at"] for entry in calendar]
-    for number, entry in enumerate(calendar):
-        if entry["rateId"] not in used:
-            raise Rejected("requestInvalid", f"params.calendar.{number}.rateId: {entry['rateId']} is no rate of what is consumed, those are {', '.join(used)}")
-        if times.count(entry["at"]) > 1:
-            raise Rejected("requestInvalid", f"params.calendar.{number}.at: {entry['at']} is there twice")
-
-
-def _consumed(rates: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    return [rate for rate in rates if rate.get("register") != EXPORT]
+def _consumption(params: Mapping[str, Any]) -> money.Tariff:
+    """Give what a tariff says of consumption, which is all that its calendar is about. Raises MoneyFault."""
+    return money.tariff({**params, "rates": _consumed(params)})
 
 
 # --- the rate in force ---------------------------------------------------------------------------------------------------------------------------------------
 
 
-def in_force(tariff: Mapping[str, Any], moment: float) -> tuple[Mapping[str, Any], float | None]:
-    """Give the rate of consumption at a moment, and when the calendar has its next entry; without a calendar it is the first rate for ever."""
-    rates = {rate["rateId"]: rate for rate in _consumed(tariff["rates"])}
-    times = sorted((_seconds(entry["at"]), entry["rateId"]) for entry in tariff.get("calendar", ()))
-    if not times:
-        return next(iter(rates.values())), None
-    midnight = moment // _DAY * _DAY
-    begun = [name for at, name in times if midnight + at <= moment]
-    coming = [midnight + at for at, _ in times if midnight + at > moment]
-    # before the first entry of a day the last one of the day before is still in force
-    return rates[begun[-1] if begun else times[-1][1]], coming[0] if coming else midnight + _DAY + times[0][0]
-
-
-def _seconds(clock: str) -> int:
-    return int(clock[:2]) * 3600 + int(clock[2:4]) * 60 + int(clock[4:])
+def in_force(params: Mapping[str, Any], moment: float) -> tuple[money.Rate, float | None]:
+    """Give the rate of consumption at a moment, and when the calendar has another one; without a calendar it is the first for ever."""
+    tariff, at = _consumption(params), datetime.fromtimestamp(moment, UTC)
+    change = tariff.next_change(at)
+    return tariff.rate_at(at), None if change is None else change.timestamp()
 
 
 def _switch(meter: Body, moment: float) -> None:
@@ -99,9 +83,9 @@ def _switch(meter: Body, moment: float) -> None:
     tariff = meter.kept.get("tariff", "active")
     rate, following = in_force(tariff, moment)
     meter.plant.advance(moment)
-    meter.plant.register = rate.get("register", next(iter(meter.plant.registers)))
+    meter.plant.register = rate.register or next(iter(meter.plant.registers))
     meter.plant.keep()
-    meter.readings.figure(rate=rate["rateId"], price=rate["price"])
+    meter.readings.figure(rate=rate.id, price=money.text(rate.price))
     if following is None:
         meter.jobs.drop("tariff")
     else:
