@@ -124,7 +124,7 @@ def below_ae(meter: Identity) -> Sequence[Node]:
             *(_container(place, place.partition("/")[0]) for place in ("generation", "pq")),
             series("generation/output", "generation", every, grace),
             series("generation/quality", "generation", every, grace),
-            _container("generation/setpoint", "generation", SMALL),
+            _container("generation/setpoint", "generation/setpoint", SMALL),
             series("pq/samples", "pq", every, grace),
             _flex("pq/limits", "pq", "limits", voltage={"low": 207, "high": 253}, frequency={"low": 49.5, "high": 50.5}),
             _container("pq/events", "pq"),

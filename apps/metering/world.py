@@ -171,10 +171,11 @@ class World:
         for number, (premise, meters) in enumerate(plan.premises.items()):
             names = [meter.name for meter in meters]
             self._add(f"ihd-{premise}", lambda premise=premise, names=names: Display(premise, names, *self._own(f"ihd-{premise}")), coap=number % 2 == 0)  # type: ignore[misc]
-            for device in sorted({name for meter in meters for name in meter.appliances}):
-                self._add(device, lambda device=device, premise=premise: Appliance(device, self._wires[premise], *self._own(device)))  # type: ignore[misc]
-            for device in sorted({name for meter in meters for name in meter.generators}):
-                self._add(device, lambda device=device, premise=premise: Generator(device, self._wires[premise], *self._own(device)))  # type: ignore[misc]
+            wires = self._wires[premise]
+            for device, of in {name: meter.name for meter in meters for name in meter.appliances}.items():
+                self._add(device, lambda device=device, of=of, wires=wires: Appliance(device, of, wires, *self._own(device)))  # type: ignore[misc]
+            for device, of in {name: meter.name for meter in meters for name in meter.generators}.items():
+                self._add(device, lambda device=device, of=of, wires=wires: Generator(device, of, wires, *self._own(device)))  # type: ignore[misc]
         self._add("sm-watch", self._watcher)
         if plan.simulation:
             self._add("sm-test", lambda: Simulation(self.devices, *self._own("sm-test", later=self._start)))

@@ -21,6 +21,10 @@ def _no_more(meter: Body, command: Command, occasion: str) -> Outcome:
     raise Failed("applyFailed", f"{command.type} has nothing to go on with at {occasion}")
 
 
+def _is_informed(command: Command) -> bool:
+    return bool(command.envelope["consent"] == Consent.INFORMED)
+
+
 def _no_details(command: Command) -> Mapping[str, Any]:
     return {}
 
@@ -40,6 +44,7 @@ class Handler:
     refused: type of the error event when the consumer declines, "" for none. unread: the same for silence, "" for notRead or notActed.
     rejection: type of the error event of a ``rejected``, "" for its code. banner: failures are shown to the consumer too. override: the consumer may.
     silence: called in the place of expiry when the consumer says nothing; None, or an Outcome, as ``apply`` gives it.
+    informs: whether the consumer has only to read this command, such as a price notice; with consent ``informed`` unless a type says more.
     """
 
     apply: Callable[[Body, Command], Outcome]
@@ -59,6 +64,7 @@ class Handler:
     banner: bool = False
     override: bool = False
     silence: Callable[[Body, Command], Outcome | None] | None = None
+    informs: Callable[[Command], bool] = _is_informed
 
 
 Job = Callable[[Body, Mapping[str, Any]], None]

@@ -4,14 +4,17 @@ from collections.abc import Mapping
 
 from apps.metering.meter.body import Body
 from apps.metering.meter.handler import Handler, Job
-from apps.metering.meter.handlers import config, credit, message, payment, read, supply
+from apps.metering.meter.handlers import config, credit, dr, efficiency, gen, message, payment, read, supply
 
 _CLASSES = {
     "read": read.HANDLERS,
     "config": config.HANDLERS,
     "payment": payment.HANDLERS,
     "credit": credit.HANDLERS,
+    "dr": dr.HANDLERS,
+    "gen": gen.HANDLERS,
     "supply": supply.HANDLERS,
+    "efficiency": efficiency.HANDLERS,
     "message": message.HANDLERS,
 }
 
