@@ -84,12 +84,9 @@ class Simulation(Entity):
             faults.clear(name)
         else:
             count, duration = entry.get("count"), entry.get("durationS")
-            faults.set(
-                name,
-                count=count if isinstance(count, int) and count > 0 else None,
-                duration=float(duration) if _number(duration) and duration > 0 else None,
-                after=str(params.get("after", "")),
-            )
+            uses = count if isinstance(count, int) and count > 0 else None
+            seconds = float(duration) if isinstance(duration, int | float) and duration > 0 else None
+            faults.set(name, count=uses, duration=seconds, after=str(params.get("after", "")))
 
 
 def _sensible(name: str, value: Any) -> bool:

@@ -14,6 +14,7 @@ from apps.client import ResourceTypeID as Ty
 from apps.demo.process import Running, running_cse
 from apps.metering import access, organisations, tree
 from apps.metering.clock import Clock, RealClock
+from apps.metering.collect import Collect
 from apps.metering.device import Core, Device, Post
 from apps.metering.display import Display
 from apps.metering.memory import Memory
@@ -153,6 +154,8 @@ class World:
         await admin.access_policy(base, "acp-base", access.base_rules())
         await admin.access_policy(base, "acp-group", access.group_rules())
         await organisations.provision(admin)
+        for name, rules in access.collection_policies():
+            await admin.access_policy(base, name, rules)
         for premise, meters in self.plan.premises.items():
             names = [meter.name for meter in meters]
             await tree.provision_display(admin, premise, names)
@@ -177,6 +180,7 @@ class World:
             for device, of in {name: meter.name for meter in meters for name in meter.generators}.items():
                 self._add(device, lambda device=device, of=of, wires=wires: Generator(device, of, wires, *self._own(device)))  # type: ignore[misc]
         self._add("sm-watch", self._watcher)
+        self._add("sm-collect", lambda: Collect(*self._own("sm-collect")))
         if plan.simulation:
             self._add("sm-test", lambda: Simulation(self.devices, *self._own("sm-test", later=self._start)))
         await self._all_on(list(self.devices))

@@ -35,7 +35,8 @@ def test_local_links_lead_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_files_that_are_named_exist(page: Path) -> None:
     for span in spans(page):
-        if _PLACE.fullmatch(span):
+        # in the data model of metering config/settings and the like are resources of a meter
+        if _PLACE.fullmatch(span) and not (page.parent.name == "metering" and span.startswith("config/")):
             assert (ROOT / span).exists(), f"there is no {span}"
 
 

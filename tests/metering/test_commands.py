@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from apps.metering.memory import Memory
+from apps.metering.meter import conditions
 from apps.metering.tree import Identity
 from apps.metering.vocabulary import AFTER, END, State
 from tests.metering.bench import Bench
@@ -247,6 +248,76 @@ def test_a_payment_status_comes_every_period_until_zero_ends_it(bench: Bench) ->
     bench.order("payment", "status", {"period": 0}, "Cbill")
     bench.later(30)
     assert len(bench.at_place("payment/state")) == before + 4
+
+
+# --- outages and history --------------------------------------------------------------------------------------------------------------------------------------
+
+
+def _plan(bench: Bench, **change: Any) -> str:
+    params = {"outageId": "O1", "start": bench.at(3600), "end": bench.at(7200), "area": "north", "reason": "new cable", **change}
+    return bench.order("outage", "plannedOutage", params, "Cdno", "required")
+
+
+def test_a_planned_outage_is_accepted_and_stands_in_the_plan(bench: Bench) -> None:
+    order = _plan(bench)
+    assert bench.item() | {"kind": "plannedOutage", "area": "north", "reason": "new cable", "start": bench.at(3600)} == bench.item()
+    bench.screen(bench.item()["msgId"])
+    bench.act(bench.item()["msgId"], "accept")
+    assert bench.states("outage", order) == ["validated", "displayed", "accepted", "executed"]
+    assert bench.at_place("outage/planned")[-1]["cmdId"] == order
+
+
+@pytest.mark.parametrize("answer", ["decline", ""])
+def test_one_that_is_not_accepted_is_an_error_and_shown(bench: Bench, answer: str) -> None:
+    order = _plan(bench)
+    item = bench.item()["msgId"]
+    bench.screen(item)
+    if answer:
+        bench.act(item, answer)
+    bench.later(11)
+    assert bench.states("outage", order)[-1] == ("declined" if answer else "expired")
+    assert bench.errors(order) == ["notAccepted"]
+    assert bench.alerts("dno")
+    assert [found["type"] for found in bench.at_place("ihd-P1/inbox") if found["kind"] == "notice"] == ["notAccepted"]
+    assert not bench.at_place("outage/planned")
+
+
+@pytest.mark.parametrize("change", [{"end": "20200101T000000"}, {"start": "20990101T000000"}, {"area": ""}])
+def test_one_that_makes_no_sense_is_rejected_with_a_banner(bench: Bench, change: dict[str, Any]) -> None:
+    order = _plan(bench, **change)
+    assert bench.states("outage", order) == ["rejected"]
+    assert [found["kind"] for found in bench.at_place("ihd-P1/inbox")] == ["notice"]
+
+
+def test_outages_are_named_in_the_order_of_time(bench: Bench) -> None:
+    for _ in range(2):
+        conditions.supply(bench.meter.body, False)
+        bench.later(60)
+        conditions.supply(bench.meter.body, True)
+        bench.later(60)
+    bench.order("outage", "getOutages", {}, "Cdno")
+    assert bench.last("outage")["result"] == {"outageId": ["M1-O1", "M1-O2"]}
+    assert [found["outageId"] for found in bench.at_place("outage/log")] == ["M1-O1", "M1-O2"]
+    bench.order("outage", "getOutages", {"from": bench.at(-100)}, "Cdno")
+    assert bench.last("outage")["result"] == {"outageId": ["M1-O2"]}
+
+
+def test_an_answer_that_cannot_be_sent_is_failed_in_its_place(bench: Bench) -> None:
+    bench.faults.set("send", count=1, after="validated")
+    order = bench.order("outage", "getOutages", {}, "Cdno")
+    assert bench.states("outage", order) == ["validated", "failed"]
+    assert bench.last("outage")["error"]["code"] == "sendFailed"
+    assert bench.errors(order) == ["sendFailed"]
+
+
+def test_history_is_given_by_kind(bench: Bench) -> None:
+    conditions.sense(bench.meter.body, {"tamper": True})
+    bench.order("log", "getEvents", {"kinds": ["security"]})
+    (tamper,) = bench.at_place("events/security")
+    assert bench.last("log")["result"] == {"evtId": [tamper["evtId"]]}
+    bench.faults.set("retrieve", count=1)
+    bench.order("log", "getEvents", {"kinds": ["state"]})
+    assert bench.last("log")["error"]["code"] == "retrievalFailed"
 
 
 # --- faults ---------------------------------------------------------------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from apps.metering.meter.body import Body
 from apps.metering.meter.handler import Handler, Job
-from apps.metering.meter.handlers import config, credit, dr, efficiency, gen, message, payment, read, supply
+from apps.metering.meter.handlers import config, credit, dr, efficiency, gen, log, message, outage, payment, read, supply
 
 _CLASSES = {
     "read": read.HANDLERS,
@@ -13,6 +13,8 @@ _CLASSES = {
     "credit": credit.HANDLERS,
     "dr": dr.HANDLERS,
     "gen": gen.HANDLERS,
+    "outage": outage.HANDLERS,
+    "log": log.HANDLERS,
     "supply": supply.HANDLERS,
     "efficiency": efficiency.HANDLERS,
     "message": message.HANDLERS,
