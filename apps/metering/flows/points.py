@@ -43,8 +43,10 @@ async def until(stage: Stage, look: Callable[[], Any], what: str) -> Any:
     """Give what a look gives, as soon as it gives anything."""
     try:
         async with asyncio.timeout(PATIENCE):
-            while (found := await look()) is None:
+            found = await look()
+            while found is None:
                 await asyncio.sleep(GLANCE)
+                found = await look()
             return found
     except TimeoutError:
         raise Unobserved(f"{what} was not seen within {PATIENCE:g} seconds") from None

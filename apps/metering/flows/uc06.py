@@ -8,7 +8,7 @@ from apps.metering.vocabulary import State
 from cse.datatypes import seconds_of
 
 APPLIANCE = "dev-P1-1"
-AGREED = 50.0
+AGREED = 6.0
 """Kilowatts that the contract leaves to the premise during an event."""
 
 BUYERS = ("dno", "eff", "bill")

@@ -78,11 +78,11 @@ async def _recipients(stage: Stage) -> AsyncIterator[Inbox]:
 
 async def _notified(stage: Stage, inbox: Inbox) -> None:
     """See that points of all series come to all recipients."""
-    missing = {f"/{name}/{series}" for name in RECIPIENTS for series in SERIES}
+    missing = {f"{name}/{series}" for name in RECIPIENTS for series in SERIES}
     try:
         async with asyncio.timeout(PATIENCE):
             while missing:
-                missing.discard((await inbox.next()).path)
+                missing.discard((await inbox.next()).path.strip("/"))
     except TimeoutError:
         raise Unobserved(f"there was no notification to {', '.join(sorted(missing))}") from None
     stage.step("UC07-P9", f"notifications of {', '.join(SERIES)} to {', '.join(RECIPIENTS)}")

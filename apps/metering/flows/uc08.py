@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from apps.metering import network
-from apps.metering.flows.points import points
+from apps.metering.flows.points import point, points
 from apps.metering.flows.stage import Order, Stage, Unobserved
 from apps.metering.vocabulary import State
 
@@ -15,6 +15,8 @@ REGISTERS = "readings/registers"
 
 async def _requested(stage: Stage, **more: Any) -> Mapping[str, Order]:
     """Play the first two steps: data of a group of meters are asked for; every member finds it valid."""
+    for meter in METERS:
+        await point(stage, "dno", f"mtr-{meter}/readings/profile", lambda moment, content: True)
     order = await stage.command("dno", "read", "readNow", {"what": ["registers", "profile"]}, group=GROUP, **more)
     orders = {meter: replace(order, meter=meter) for meter in METERS}
     stage.step("UC08-P1", f"{order.id} to {GROUP}")
