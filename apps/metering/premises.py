@@ -5,7 +5,7 @@ from typing import Any
 
 from apps.client import AccessControlOperation, Notification
 from apps.client import ResourceTypeID as Ty
-from apps.metering.entity import Watched
+from apps.metering.entity import Watched, container
 from apps.metering.equipment import Equipment
 from apps.metering.memory import Kept
 from apps.metering.meter.physics import Premise
@@ -24,7 +24,7 @@ SET_BY: Mapping[str, Any] = {"om": [{"ops": int(AccessControlOperation.UPDATE)}]
 class Appliance(Equipment):
     """A smart device: ``powSe`` switches it, ``tarTe`` sets its temperature. Whoever may updates these, and it draws power accordingly.
 
-    It confirms what it has done by writing the same with the time at which it did (``dgt``).
+    Having done so it says it in ``acks``.
     """
 
     app = "Nsm.appliance"
@@ -38,10 +38,11 @@ class Appliance(Equipment):
 
     @property
     def own(self) -> Sequence[tuple[str, int, str, Mapping[str, Any], str]]:
-        """A switch and a target temperature, as module classes of the home domain have them."""
+        """A switch and a target temperature, as module classes of the home domain have them, and what it says of having done what they say."""
         policy, domain = f"acp-{self.name}", "org.onem2m.common.moduleclass"
         return [
             ("powSe", Ty.FLEX_CONTAINER, "cod:binSh", {"cnd": f"{domain}.binarySwitch", "state": self.on}, policy),
+            container("acks", policy),
             ("tarTe", Ty.FLEX_CONTAINER, "cod:tempe", {"cnd": f"{domain}.temperature", "curT0": TEMPERATURE, "tarTe": TEMPERATURE}, policy),
         ]
 
@@ -60,31 +61,35 @@ class Appliance(Equipment):
         return self._told
 
     def hear(self, rest: str, notification: Notification) -> None:
-        """Do what the switch, the target or a setpoint says, and confirm it."""
+        """Do what the switch, the target or a setpoint says, and acknowledge it."""
         if notification.resource is None or notification.by == ae_id(self.name):
             return
         attributes = notification.resource.attributes
         if rest == "powSe" and isinstance(state := attributes.get("state"), bool):
             self.release()
             self.kept.put("device", "on", state)
-            self._switch(state, confirm=True)
+            self._switch(state)
+            self._acknowledge(rest, state)
         elif rest == "tarTe" and (target := attributes.get("tarTe")) is not None:
-            self.kept.put("device", "target", target)
-            self.outbox.update(self.place("tarTe"), "cod:tempe", {"tarTe": target, "dgt": self.ts()})
+            self._acknowledge(rest, target)
         else:
             super().hear(rest, notification)
 
     def run(self, order: Mapping[str, Any] | None) -> None:
         """Be off where less is to be drawn, on where more is."""
         wanted = self._chosen if order is None else order["direction"] == "increase"
-        self._switch(wanted, confirm=wanted != self._told)
+        if wanted != self._told:
+            self._switch(wanted)
+            self.outbox.update(self.place("powSe"), "cod:binSh", {"state": wanted})
+            self._acknowledge("powSe", wanted)
 
-    def _switch(self, on: bool, *, confirm: bool) -> None:
+    def _switch(self, on: bool) -> None:
         self._told = on
         self.kept.put("device", "told", on)
         self._wires.loads[self.name] = POWER if on else 0.0
-        if confirm:
-            self.outbox.update(self.place("powSe"), "cod:binSh", {"state": on, "dgt": self.ts()})
+
+    def _acknowledge(self, module: str, value: Any) -> None:
+        self.outbox.put(self.place("acks"), {"ts": self.ts(), "module": module, "value": value})
 
 
 class Generator(Equipment):

@@ -1,10 +1,10 @@
 """Demand response and efficiency measures on a meter without sockets (use cases 6 and 13)."""
 
+import json
 from typing import Any
 
 import pytest
 
-from apps.client import Notification, Resource
 from apps.metering.tree import Identity
 from tests.metering.bench import Bench
 
@@ -16,16 +16,15 @@ SWITCH, TARGET = "dev-P1-1/powSe", "dev-P1-1/tarTe"
 def bench() -> Bench:
     found = Bench(HOUSE)
     found.write()
-    _confirm(found, SWITCH, state=True)
-    _confirm(found, TARGET, tarTe=21.0)
+    _confirm(found, SWITCH, True)
+    _confirm(found, TARGET, 21.0)
     found.written.clear()
     return found
 
 
-def _confirm(bench: Bench, part: str, **attributes: Any) -> None:
-    """Let the appliance say what it does."""
-    bench.meter.receive(f"device/{part}", Notification("s", None, Resource("x", "f", {**attributes, "ri": "f"}), False, "/id-in", "r", "", "Cdev-P1-1"))
-    bench.write()
+def _confirm(bench: Bench, module: str, value: Any) -> None:
+    """Let the appliance say what it has done."""
+    bench.tell("device/dev-P1-1", {"con": json.dumps({"module": module.rpartition("/")[2], "value": value}), "cnf": "application/json:0", "ri": "a"})
 
 
 def _event(bench: Bench, start: float = 0, end: float = 30, issuer: str = "Cdno", consent: str = "required", **params: Any) -> str:
@@ -68,7 +67,7 @@ def test_an_accepted_event_switches_the_appliance_for_its_span_and_back(bench: B
     assert not bench.at_place(SWITCH)
     bench.later(6)
     assert bench.at_place(SWITCH) == [{"state": False}]
-    _confirm(bench, SWITCH, state=False)
+    _confirm(bench, SWITCH, False)
     bench.later(20)
     assert bench.states("dr", order)[-1] == "accepted"
     bench.later(10)
@@ -83,7 +82,7 @@ def test_a_setpoint_is_a_temperature(bench: Bench) -> None:
     assert bench.item()["value"] == 18
     bench.act(item, "accept")
     bench.later(0)
-    _confirm(bench, TARGET, tarTe=18)
+    _confirm(bench, TARGET, 18)
     bench.later(40)
     assert bench.at_place(TARGET) == [{"tarTe": 18}, {"tarTe": 21.0}]
     assert bench.states("dr", order)[-1] == "executed"
@@ -93,8 +92,8 @@ def test_what_the_consumer_has_set_meanwhile_stays(bench: Bench) -> None:
     _, item = _shown(bench)
     bench.act(item, "accept")
     bench.later(0)
-    _confirm(bench, SWITCH, state=False)
-    _confirm(bench, SWITCH, state=True)
+    _confirm(bench, SWITCH, False)
+    _confirm(bench, SWITCH, True)
     bench.later(40)
     assert bench.at_place(SWITCH) == [{"state": False}]
 
@@ -114,7 +113,7 @@ def test_the_consumer_may_override_before_and_while_it_runs(bench: Bench, accept
         bench.act(item, "accept")
     if during:
         bench.later(0)
-        _confirm(bench, SWITCH, state=False)
+        _confirm(bench, SWITCH, False)
         bench.later(5)
     bench.act(item, "override")
     bench.later(60)
@@ -147,7 +146,7 @@ def test_silence_is_consent_where_the_event_says_so(bench: Bench) -> None:
     bench.later(6)
     assert bench.states("dr", order) == ["validated", "displayed", "accepted"]
     assert bench.at_place(SWITCH) == [{"state": False}]
-    _confirm(bench, SWITCH, state=False)
+    _confirm(bench, SWITCH, False)
     bench.later(40)
     assert bench.last("dr")["result"]["answer"] == "silence"
     assert not bench.errors()
@@ -217,7 +216,7 @@ def test_the_fault_no_ack_keeps_a_confirmation_from_counting(bench: Bench) -> No
     order, item = _shown(bench)
     bench.act(item, "accept")
     bench.later(0)
-    _confirm(bench, SWITCH, state=False)
+    _confirm(bench, SWITCH, False)
     bench.later(6)
     assert bench.states("dr", order)[-1] == "failed"
 
@@ -258,7 +257,7 @@ def test_an_event_goes_on_after_the_meter_was_off(bench: Bench, seconds: float) 
     order, item = _shown(bench)
     bench.act(item, "accept")
     bench.later(0)
-    _confirm(bench, SWITCH, state=False)
+    _confirm(bench, SWITCH, False)
     bench.now += seconds
     bench.power_on()
     bench.later(0)
@@ -305,7 +304,7 @@ def test_a_measure_is_approved_before_it_is_put_into_action(bench: Bench, mode: 
     assert not bench.at_place(TARGET)
     bench.act(shown["msgId"], "accept")
     assert bench.states("efficiency", order) == ["validated", "displayed", "accepted"]
-    _confirm(bench, TARGET, tarTe=19.0)
+    _confirm(bench, TARGET, 19.0)
     assert bench.states("efficiency", order) == ["validated", "displayed", "accepted", "executed"]
     assert bench.last("efficiency")["result"] == {"measureId": "S1", "device": "dev-P1-1"}
 
@@ -335,7 +334,8 @@ def test_a_measure_that_is_declined_does_nothing(bench: Bench) -> None:
         ({"action": {**STEP, "target": "dev-P7-1"}}, "dev-P7-1"),
         ({"action": {**STEP, "action": "dance"}}, "dance"),
         ({"action": {**STEP, "value": "warm"}}, "params.action.value"),
-        ({"action": {**STEP, "value": 2}}, "params.action.value"),
+        ({"action": {**STEP, "value": 200}}, "params.action.value"),
+        ({"action": {**STEP, "action": "switch", "value": 1}}, "params.action.value"),
         ({"action": {"target": "dev-P1-1", "action": "setpoint"}}, "params.action.value"),
         ({"consent": "none"}, "consent"),
         ({"consent": "informed"}, "consent"),

@@ -262,14 +262,17 @@ def test_an_appliance_draws_less_or_more_for_a_span_and_shows_it(on: bool) -> No
     assert site.drawn == (POWER if on else 0)
     site.later(31)
     assert site.drawn == (0 if on else POWER)
-    assert [content["state"] for target, content in site.written if target == "cse-in/dev-P1-1/powSe"] == [not on, on, not on]
+    assert [content["state"] for target, content in site.written if target == "cse-in/dev-P1-1/powSe"] == ([on, not on])
+    assert [content["value"] for target, content in site.written if target == "cse-in/dev-P1-1/acks"] == [not on, on, not on]
 
 
-def test_what_is_switched_by_hand_comes_before_a_setpoint_and_is_confirmed_with_its_time() -> None:
+def test_what_is_switched_by_hand_comes_before_a_setpoint_and_is_acknowledged() -> None:
     site = Site()
     site.wish(device="dev-P1-1", quantity="demand", direction="decrease")
     site.tell("dev-P1-1", "powSe", "Cconsumer-P1", state=True)
     site.tell("dev-P1-1", "tarTe", "Cmtr-M1", tarTe=19.0)
     site.tell("dev-P1-1", "powSe", "Cdev-P1-1", state=True)
     assert site.drawn == POWER
-    assert site.written[-2:] == [("cse-in/dev-P1-1/powSe", {"state": True, "dgt": site.at(0)}), ("cse-in/dev-P1-1/tarTe", {"tarTe": 19.0, "dgt": site.at(0)})]
+    assert [content for target, content in site.written if target == "cse-in/dev-P1-1/acks"] == [
+        {"ts": site.at(0), "module": module, "value": value} for module, value in (("powSe", True), ("tarTe", 19.0))
+    ]

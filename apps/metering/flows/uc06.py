@@ -1,6 +1,5 @@
 """Facilitate demand response."""
 
-from apps.client import Resource
 from apps.metering import network
 from apps.metering.flows.points import point, until
 from apps.metering.flows.stage import Order, Stage, Unobserved
@@ -49,14 +48,16 @@ async def _answered(stage: Stage, order: Order) -> None:
     stage.step("UC06-P7", f"saved {item['msgId']}")
 
 
-async def _appliance(stage: Stage, on: bool) -> Resource:
-    """Give the switch of the appliance as soon as it has confirmed to be on, or off."""
+async def _appliance(stage: Stage, on: bool) -> str:
+    """Give when the appliance has acknowledged to be on, or off, as soon as it has, and see that its switch says so."""
 
-    async def look() -> Resource | None:
-        found = await stage.client("consumer-P1").retrieve(f"{stage.world.plan.base}/{APPLIANCE}/powSe")
-        return found if found["state"] is on and str(found.get("dgt", "")) >= stage.began else None
+    async def look() -> str | None:
+        base, consumer = f"{stage.world.plan.base}/{APPLIANCE}", stage.client("consumer-P1")
+        told = [one for one in await stage.instances("consumer-P1", f"{APPLIANCE}/acks") if one["module"] == "powSe"]
+        done = bool(told) and told[-1]["value"] is on and (await consumer.retrieve(f"{base}/powSe"))["state"] is on
+        return str(told[-1]["ts"]) if done else None
 
-    seen: Resource = await until(stage, look, f"{APPLIANCE} {'on' if on else 'off'}")
+    seen: str = await until(stage, look, f"{APPLIANCE} {'on' if on else 'off'}")
     return seen
 
 
@@ -75,8 +76,8 @@ async def responded(stage: Stage) -> None:
     told = await stage.status(order, State.ACCEPTED)
     stage.step("UC06-P8", f"accepted at {told['ts']}")
     off = await _appliance(stage, False)
-    stage.step("UC06-P9", f"{APPLIANCE} off at {off['dgt']}")
-    start, end = seconds_of(str(off["dgt"])), seconds_of(order.envelope["params"]["end"])
+    stage.step("UC06-P9", f"{APPLIANCE} off at {off}")
+    start, end = seconds_of(off), seconds_of(order.envelope["params"]["end"])
     profile = await point(stage, "dno", "mtr-M1/readings/profile", lambda moment, content: start <= moment - interval)
     stage.step("UC06-P10", f"{len(profile)} points of readings/profile")
     values = {moment: float(content["value"]) for moment, content in profile.items()}

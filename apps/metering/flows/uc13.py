@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from apps.metering.flows.points import until
-from apps.metering.flows.stage import Order, Stage
+from apps.metering.flows.stage import Order, Stage, Unobserved
 from apps.metering.vocabulary import State
 
 APPLIANCE, DEGREES = "dev-P1-1", 18.5
@@ -33,13 +32,12 @@ async def _approved(stage: Stage, order: Order) -> None:
     stage.step("UC13-P4", "action accept")
 
 
-async def _target(stage: Stage) -> float:
-    async def look() -> float | None:
-        found = await stage.client("consumer-P1").retrieve(f"{stage.world.plan.base}/{APPLIANCE}/tarTe")
-        return DEGREES if found["tarTe"] == DEGREES and str(found.get("dgt", "")) >= stage.began else None
-
-    seen: float = await until(stage, look, f"a target of {DEGREES} degrees")
-    return seen
+async def _target(stage: Stage) -> None:
+    """See that the appliance has acknowledged the target, and shows it."""
+    await stage.see("consumer-P1", f"{APPLIANCE}/acks", "the acknowledgement", lambda one: (one["module"], one["value"]) == ("tarTe", DEGREES))
+    found = await stage.client("consumer-P1").retrieve(f"{stage.world.plan.base}/{APPLIANCE}/tarTe")
+    if found["tarTe"] != DEGREES:
+        raise Unobserved(f"the target of {APPLIANCE} is {found['tarTe']}")
 
 
 async def approved(stage: Stage) -> None:
@@ -47,12 +45,12 @@ async def approved(stage: Stage) -> None:
     order = await _proposed(stage)
     await _approved(stage, order)
     done = await stage.status(order, State.EXECUTED)
-    reached = await _target(stage)
+    await _target(stage)
     params = {"measureId": f"T-{stage.began}", "mode": "instigate", "text": "Heat to 5 degrees", "action": _action(5)}
     other = await stage.command("eff", "efficiency", "measure", params, consent="required")
     await stage.act(await stage.item(other), "decline")
     await stage.status(other, State.DECLINED)
-    stage.step("UC13-P5", f"executed with {done['result']['measureId']} at {reached:g} degrees, the other one declined")
+    stage.step("UC13-P5", f"executed with {done['result']['measureId']} at {DEGREES:g} degrees, the other one declined")
 
 
 async def invalid(stage: Stage) -> None:

@@ -67,7 +67,7 @@ class Meter:
                 creator = str(about.get("cr") or notification.by)
                 self.commands.arrive(rest.removeprefix("cmd/"), about.get("con"), creator.rpartition("/")[2], about.ri)
             elif rest.startswith(("device/", "setpoint")):
-                appliances.heard(body, rest, about, _content(about), notification.by)
+                appliances.heard(body, rest, _content(about), notification.by)
             else:
                 self._heard(rest, _content(about))
             body.tell()

@@ -31,7 +31,7 @@ def _check(meter: Body, command: Command) -> None:
     if params["action"] in ("reduce", "shift"):
         _check_level(params)
     if "target" in params:
-        appliances.step(meter, params["target"], params["action"], params.get("level"), "params.level")
+        _step(meter, command)
     elif params["action"] == "setpoint" and "level" not in params:
         raise Rejected("requestInvalid", "params.level: a setpoint needs a level")
 
@@ -59,7 +59,7 @@ def _silence(meter: Body, command: Command) -> Outcome | None:
 
 
 def _resume(meter: Body, command: Command, occasion: str) -> Outcome:
-    """Go through the event: ``start`` is waited for, ``acting`` until the appliance has confirmed, ``on`` until the end. The consumer may override any time."""
+    """Go through the event: ``start`` is waited for, ``acting`` until the appliance has, ``on`` until the end. The consumer may override any time."""
     phase, end = command.kept["phase"], _span(command)[1]
     match phase, occasion:
         case _, "override":
@@ -69,7 +69,7 @@ def _resume(meter: Body, command: Command, occasion: str) -> Outcome:
             return _begin(meter, command, end)
         case "acting", "time":
             _release(meter, command)
-            raise Failed("applyFailed", f"{command.params['target']} has not confirmed {command.params['action']} in time")
+            raise Failed("applyFailed", f"{command.params['target']} has not acknowledged {command.params['action']} in time")
         case "acting", _:
             return Later(at=end, kept={"phase": "on"})
     _release(meter, command)
@@ -84,24 +84,27 @@ def _begin(meter: Body, command: Command, end: float) -> Outcome:
         raise Failed("applyFailed", f"{command.type} was attempted and did not succeed")
     if "target" not in command.params:
         return Later(at=end, kept={"phase": "on"})
-    part, value = _step(meter, command)
-    before = appliances.state(meter, command.params["target"], part)
-    confirmed = appliances.order(meter, command.params["target"], (part, value))
-    return Later(at=meter.now() + meter.settings.timer("ackWithin"), on=confirmed, kept={"phase": "acting", "before": before})
+    module, value = _step(meter, command)
+    before = appliances.state(meter, command.params["target"], module)
+    done = appliances.order(meter, command.params["target"], (module, value))
+    return Later(at=meter.now() + meter.settings.timer("ackWithin"), on=done, kept={"phase": "acting", "before": before})
 
 
 def _step(meter: Body, command: Command) -> appliances.Step:
-    return appliances.step(meter, command.params["target"], command.params["action"], command.params.get("level"), "params.level")
+    """Give what the action means for the appliance: to draw less, now or later, is to be off."""
+    params = command.params
+    action = "off" if params["action"] in ("reduce", "shift") else params["action"]
+    return appliances.step(meter, params["target"], action, params.get("level"), named="level")
 
 
 def _release(meter: Body, command: Command) -> None:
     """Give the appliance back what it had before, unless the consumer has set it otherwise meanwhile."""
     if "target" not in command.params or command.kept["phase"] == "start":
         return
-    device, (part, value), before = command.params["target"], _step(meter, command), command.kept.get("before")
-    unchanged = command.kept["phase"] == "acting" or appliances.state(meter, device, part) == value
+    device, (module, value), before = command.params["target"], _step(meter, command), command.kept.get("before")
+    unchanged = command.kept["phase"] == "acting" or appliances.state(meter, device, module) == value
     if unchanged and before is not None and before != value:
-        appliances.order(meter, device, (part, before))
+        appliances.order(meter, device, (module, before))
 
 
 def _details(command: Command) -> Mapping[str, Any]:

@@ -15,7 +15,7 @@ def _action(command: Command) -> Mapping[str, Any] | None:
 
 
 def _step(meter: Body, action: Mapping[str, Any]) -> appliances.Step:
-    return appliances.step(meter, action["target"], action["action"], action.get("value"), "params.action.value")
+    return appliances.step(meter, action["target"], action["action"], action.get("value"), "params.action")
 
 
 def _check(meter: Body, command: Command) -> None:
@@ -27,15 +27,15 @@ def _apply(meter: Body, command: Command) -> Outcome:
     """Put the measure into action: an appliance does it, where there is one to do it, otherwise the consumer."""
     if (action := _action(command)) is None:
         return Done({"measureId": command.params["measureId"]})
-    confirmed = appliances.order(meter, action["target"], _step(meter, action))
-    return Later(at=meter.now() + meter.settings.timer("ackWithin"), on=confirmed)
+    done = appliances.order(meter, action["target"], _step(meter, action))
+    return Later(at=meter.now() + meter.settings.timer("ackWithin"), on=done)
 
 
 def _resume(meter: Body, command: Command, occasion: str) -> Outcome:
     action = _action(command)
     assert action is not None, "only an appliance is waited for"
     if occasion == "time":
-        raise Failed("applyFailed", f"{action['target']} has not confirmed {action['action']} in time")
+        raise Failed("applyFailed", f"{action['target']} has not acknowledged {action['action']} in time")
     return Done({"measureId": command.params["measureId"], "device": action["target"]})
 
 
