@@ -128,7 +128,7 @@ def below_ae(meter: Identity) -> Sequence[Node]:
             *(_container(place, place.partition("/")[0]) for place in ("generation", "pq")),
             series("generation/output", "generation", every, grace),
             series("generation/quality", "generation", every, grace),
-            _container("generation/setpoint", "generation", SMALL),
+            _container("generation/setpoint", "generation/setpoint", SMALL),
             series("pq/samples", "pq", every, grace),
             _flex("pq/limits", "pq", "limits", voltage={"low": 207, "high": 253}, frequency={"low": 49.5, "high": 50.5}),
             _container("pq/events", "pq"),
@@ -204,8 +204,6 @@ async def listen(client: Client, meter: Identity, url: str) -> None:
         await client.subscribe(f"{base}/{meter.ae}/events/{name}", f"{url}/events/{name}", enc=CREATED_BY_WATCH, name=f"sub-{meter.ae}", pn=2)
     if meter.group:
         await client.subscribe(f"{base}/sm-watch/accord", f"{url}/accord", name=f"sub-{meter.ae}", pn=2)
-    for name in meter.appliances:
-        await client.subscribe(f"{base}/{name}/acks", f"{url}/device/{name}", name=f"sub-{meter.ae}", pn=2)
     for place in ("actions", "screen"):
         await client.subscribe(f"{base}/{meter.display}/{place}", f"{url}/{place}", name=f"sub-{meter.ae}", pn=2)
 

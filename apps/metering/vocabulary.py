@@ -106,8 +106,15 @@ ORGANISATIONS: Mapping[str, str] = {
 
 HEAD_END: Mapping[str, str] = {"sm-watch": "Nsm.watch", "sm-collect": "Nsm.collect", "sm-settle": "Nsm.settle"}
 
-CONCERNED: Mapping[str, tuple[str, ...]] = {"payment": ("Casset", "Cbill"), "credit": ("Casset", "Cbill"), "device": ("Casset", "Cbill")}
-"""Who learns of failures of a class beside the issuer and those whom ``notify`` names (use cases 3 and 12: both, also where the consumer acts)."""
+CONCERNED: Mapping[str, tuple[str, ...]] = {
+    "payment": ("Casset", "Cbill"),
+    "credit": ("Casset", "Cbill"),
+    "device": ("Casset", "Cbill"),
+    "dr": ("Cdno", "Ceff", "Cbill"),
+    "gen": ("Cdno", "Ceff", "Cbill"),
+}
+"""Who learns of failures of a class beside the issuer and those whom ``notify`` names (use cases 3 and 12: asset and bill, also where the consumer has
+acted; use cases 6 and 7: whoever buys, sells or carries what is drawn and given)."""
 
 
 def ae_id(name: str) -> str:

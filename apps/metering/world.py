@@ -14,6 +14,7 @@ from apps.client import ResourceTypeID as Ty
 from apps.demo.process import Running, running_cse
 from apps.metering import access, organisations, tree
 from apps.metering.clock import Clock, RealClock
+from apps.metering.collect import Collect
 from apps.metering.device import Core, Device, Post
 from apps.metering.display import Display
 from apps.metering.keys import signing_key
@@ -167,6 +168,8 @@ class World:
         if grouped := [meter for members in self.plan.groups.values() for meter in members]:
             for name, rules in access.accord_policies(grouped):
                 await admin.access_policy(base, name, rules)
+        for name, rules in access.collection_policies():
+            await admin.access_policy(base, name, rules)
         for premise, meters in self.plan.premises.items():
             names = [meter.name for meter in meters]
             await tree.provision_display(admin, premise, names)
@@ -185,12 +188,14 @@ class World:
         for number, (premise, meters) in enumerate(plan.premises.items()):
             names = [meter.name for meter in meters]
             self._add(f"ihd-{premise}", lambda premise=premise, names=names: Display(premise, names, *self._own(f"ihd-{premise}")), coap=number % 2 == 0)  # type: ignore[misc]
-            for device in sorted({name for meter in meters for name in meter.appliances}):
-                self._add(device, lambda device=device, premise=premise: Appliance(device, self._wires[premise], *self._own(device)))  # type: ignore[misc]
-            for device in sorted({name for meter in meters for name in meter.generators}):
-                self._add(device, lambda device=device, premise=premise: Generator(device, self._wires[premise], *self._own(device)))  # type: ignore[misc]
+            wires = self._wires[premise]
+            for device, of in {name: meter.name for meter in meters for name in meter.appliances}.items():
+                self._add(device, lambda device=device, of=of, wires=wires: Appliance(device, of, wires, *self._own(device)))  # type: ignore[misc]
+            for device, of in {name: meter.name for meter in meters for name in meter.generators}.items():
+                self._add(device, lambda device=device, of=of, wires=wires: Generator(device, of, wires, *self._own(device)))  # type: ignore[misc]
         self._add("sm-watch", self._watcher)
         self._add("sm-settle", lambda: Settle(self._key, *self._own("sm-settle")), coap=True)
+        self._add("sm-collect", lambda: Collect(*self._own("sm-collect")))
         if plan.simulation:
             self._add("sm-test", lambda: Simulation(self.devices, *self._own("sm-test", later=self._start)))
         await self._all_on(list(self.devices))

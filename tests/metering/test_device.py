@@ -130,9 +130,10 @@ def test_what_was_declined_or_not_answered_is_not_done(bench: Bench) -> None:
 @pytest.mark.parametrize("fault", [True, False])
 def test_a_device_that_does_not_acknowledge_is_a_failure(bench: Bench, fault: bool) -> None:
     order = _interact(bench)
-    _accept(bench)
     if fault:
         bench.faults.set("noAck", count=1)
+    _accept(bench)
+    if fault:
         _acknowledge(bench)
     bench.later(6)
     assert bench.states("device", order) == ["validated", "displayed", "accepted", "failed"]

@@ -105,13 +105,15 @@ class Stage:
         """Give a time so many seconds from now."""
         return stamp(self.world.plan.clock.now() + seconds)
 
-    async def command(self, actor: str, kind: str, name: str, params: Mapping[str, Any], *, meter: str = "M1", consent: str = "none", **more: Any) -> Order:
-        """Issue a command; more: further members of the envelope, ``issuer`` and ``cmdId`` too."""
+    async def command(
+        self, actor: str, kind: str, name: str, params: Mapping[str, Any], *, meter: str = "M1", group: str = "", consent: str = "none", **more: Any
+    ) -> Order:
+        """Issue a command, to all meters of a group where one is named; more: further members of the envelope, ``issuer`` and ``cmdId`` too."""
         identifier = f"{self.facts.id}-{next(_numbers)}-{self.began[9:15]}"
         envelope: dict[str, Any] = {"cmdId": identifier, "type": name, "issuer": ae_id(actor), "issuedAt": self.at(0), "validUntil": self.at(LIFE)}
         envelope |= {"consent": consent, "params": dict(params), **more}
         order = Order(envelope["cmdId"], actor, meter, kind, self.at(0), envelope)
-        await self.client(actor).put(f"{self._base}/{order.place}/in", envelope)
+        await self.client(actor).put(f"{self._base}/{group}/fopt/cmd/{kind}/in" if group else f"{self._base}/{order.place}/in", envelope)
         return order
 
     async def fan_out(

@@ -189,7 +189,7 @@ class Commands:
         if handler.unsent:
             command = replace(command, step="telling", wake=None, waits=(f"delivered:final:{command.key}", f"held:final:{command.key}"))
             self._keep(command)
-        read = _seen(command, command.answer or "view") if command.viewed and command.envelope["consent"] == Consent.INFORMED and not handler.first else {}
+        read = _seen(command, command.answer or "view") if command.viewed and handler.informs(command) and not handler.first else {}
         command = self._status(command, State.EXECUTED, result={**outcome.result, **read})
         if handler.first and command.envelope["consent"] != Consent.NONE:
             notice = replace(command, key=f"{command.key}#info", id=f"{command.id}#info", state=State.SENT, info=True, muted=False, waits=())
@@ -205,7 +205,8 @@ class Commands:
     # --- the consumer ----------------------------------------------------------------------------------------------------------------------------------------
 
     def _show(self, command: Command) -> None:
-        handler, required = self._handler(command), command.envelope["consent"] == Consent.REQUIRED
+        handler = self._handler(command)
+        required = command.envelope["consent"] == Consent.REQUIRED and not handler.informs(command)
         answers = (("accept", "decline", "override") if handler.override else ("accept", "decline")) if required else ()
         item = self._body.notices.show(command, handler.item, answers, handler.details(command))
         self._keep(replace(command, step="screen", item=item, wake=self._body.now() + self._body.settings.timer("displayWithin"), waits=()))
@@ -222,7 +223,7 @@ class Commands:
                 self._status(command, State.EXECUTED, result=_seen(command, action))
                 if not command.viewed:
                     self._tell(command, "notRead", f"the consumer did {action} what {command.id} tells without viewing it")
-        elif command.envelope["consent"] == Consent.INFORMED:
+        elif handler.informs(command):
             self._run(command, self._attempt)
         elif action == "accept":
             self._run(self._status(command, State.ACCEPTED), self._attempt)

@@ -6,7 +6,7 @@ from typing import Any
 from apps.client import Notification
 from apps.metering import tree
 from apps.metering.device import Setup
-from apps.metering.meter import handlers
+from apps.metering.meter import appliances, handlers
 from apps.metering.meter.body import Body
 from apps.metering.meter.commands import Commands
 from apps.metering.meter.readings import NoReading
@@ -29,6 +29,9 @@ class Meter:
         """Register, and ensure tree and subscriptions."""
         await tree.grow(setup.client, self.body.identity, [setup.url])
         await tree.listen(setup.client, self.body.identity, setup.url)
+        values = await appliances.listen(setup.client, self.body.identity, setup.url)
+        with self.body.kept.turn():
+            appliances.remember(self.body, values)
 
     async def work(self, setup: Setup) -> None:
         """Need nothing more."""
@@ -65,6 +68,8 @@ class Meter:
             if rest.startswith("cmd/"):
                 creator = str(about.get("cr") or notification.by)
                 self.commands.arrive(rest.removeprefix("cmd/"), about.get("con"), creator.rpartition("/")[2], about.ri)
+            elif rest.startswith(("device/", "setpoint")):
+                appliances.heard(body, rest, _content(about), notification.by)
             else:
                 self._heard(rest, _content(about))
             body.tell()
@@ -79,10 +84,6 @@ class Meter:
                 self.commands.shown([str(item.get("msgId")) for item in items if isinstance(item, Mapping)] if isinstance(items, list) else [])
             case "accord":
                 self._decided(content)
-            case _ if rest.startswith("device/"):
-                self.body.happened(rest)
-                if isinstance(value := content.get("value"), bool | int | float):
-                    self.body.happened(f"{rest}/{content.get('module')}={float(value):g}")
             case _ if rest.startswith("events/"):
                 self._noticed(content)
 

@@ -4,16 +4,19 @@ from collections.abc import Mapping
 
 from apps.metering.meter.body import Body
 from apps.metering.meter.handler import Handler, Job
-from apps.metering.meter.handlers import config, credit, device, log, message, outage, payment, read, supply, tariff
+from apps.metering.meter.handlers import config, credit, device, dr, efficiency, gen, log, message, outage, payment, read, supply, tariff
 
 _CLASSES = {
     "read": read.HANDLERS,
     "config": config.HANDLERS,
     "payment": payment.HANDLERS,
     "credit": credit.HANDLERS,
+    "dr": dr.HANDLERS,
+    "gen": gen.HANDLERS,
     "outage": outage.HANDLERS,
     "log": log.HANDLERS,
     "supply": supply.HANDLERS,
+    "efficiency": efficiency.HANDLERS,
     "message": message.HANDLERS,
     "tariff": tariff.HANDLERS,
     "device": device.HANDLERS,

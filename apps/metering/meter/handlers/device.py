@@ -3,29 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from apps.metering.meter import appliances
 from apps.metering.meter.body import Body
 from apps.metering.meter.handler import NONE, REQUIRED, Handler
 from apps.metering.meter.records import Command, Done, Failed, Later, Outcome, Rejected, key_of
 from apps.metering.vocabulary import Consent, stamp
 from cse.datatypes import seconds_of
-
-SWITCH, TARGET = "powSe", "tarTe"
-ROOTS: Mapping[str, str] = {SWITCH: "cod:binSh", TARGET: "cod:tempe"}
-"""The modules of an appliance, and the roots of their representations."""
-
-ACTIONS: Mapping[str, tuple[str, bool | None]] = {
-    "on": (SWITCH, True),
-    "off": (SWITCH, False),
-    "switch": (SWITCH, None),
-    SWITCH: (SWITCH, None),
-    "setpoint": (TARGET, None),
-    "setTemperature": (TARGET, None),
-    TARGET: (TARGET, None),
-}
-"""What an appliance can be asked to do: the module that does it, and the state where the action itself says it; elsewhere ``value`` does."""
-
-COLDEST, HOTTEST = 0.0, 100.0
-"""Target temperatures that are possible, in degrees Celsius."""
 
 LATE = 60.0
 """Seconds that ``start`` may have passed when the command comes; it is meant to be at once then."""
@@ -37,29 +20,13 @@ LATE = 60.0
 def _check(meter: Body, command: Command) -> None:
     if command.envelope["consent"] == Consent.NONE and (not _entry(meter, command) or approved(meter)):
         raise Rejected("requestInvalid", "consent: interact needs the consumer's approval, so it is required")
-    check_step(meter, command.params)
+    _step(meter, command)
     if "start" in command.params and seconds_of(command.params["start"]) < meter.now() - LATE:
         raise Rejected("requestInvalid", f"params.start: {command.params['start']} has passed")
 
 
-def check_step(meter: Body, step: Mapping[str, Any], place: str = "params") -> None:
-    """Check target, action and value of what a device is to do. Raises Rejected."""
-    target, action = step["target"], step["action"]
-    if target not in meter.identity.appliances:
-        has = ", ".join(meter.identity.appliances) or "none"
-        raise Rejected("requestInvalid", f"{place}.target: {target} is no device that {meter.identity.name} reaches, which are {has}")
-    if action not in ACTIONS:
-        raise Rejected("requestInvalid", f"{place}.action: {target} cannot {action}, it can {', '.join(ACTIONS)}")
-    module, state = ACTIONS[action]
-    if state is None:
-        _check_value(module, step.get("value"), f"{place}.value")
-
-
-def _check_value(module: str, value: Any, place: str) -> None:
-    if module == SWITCH and not isinstance(value, bool):
-        raise Rejected("requestInvalid", f"{place}: must be true or false, not {value!r}")
-    if module == TARGET and (isinstance(value, bool) or not isinstance(value, int | float) or not COLDEST <= value <= HOTTEST):
-        raise Rejected("requestInvalid", f"{place}: must be {COLDEST:g} to {HOTTEST:g} degrees Celsius, not {value!r}")
+def _step(meter: Body, command: Command) -> appliances.Step:
+    return appliances.step(meter, command.params["target"], command.params["action"], command.params.get("value"))
 
 
 def approved(meter: Body) -> bool:
@@ -91,37 +58,27 @@ def _not_started(command: Command) -> Failed:
 
 def _interact(meter: Body, command: Command) -> Outcome:
     start = seconds_of(command.params["start"]) if "start" in command.params else 0.0
-    return Later(at=start) if start > meter.now() else drive(meter, command, command.params)
+    return Later(at=start) if start > meter.now() else _drive(meter, command)
 
 
 def _resume(meter: Body, command: Command, occasion: str) -> Outcome:
     """Begin when it is time; end when the device has acknowledged, or when it should have."""
+    target = command.params["target"]
     if "driven" in command.kept:
-        return acknowledged(meter, command, occasion)
+        if occasion == "time":
+            # what was not sent until now is not to happen later
+            meter.outbox.withdraw(f"device:{command.key}")
+            raise Failed("applyFailed", f"{target} has not acknowledged {command.params['action']} in time")
+        return Done({"target": target})
     late = meter.now() > seconds_of(command.params["start"]) + meter.settings.timer("confirmWithin")
     if late or meter.faults.use("interact"):
         raise _not_started(command)
-    return drive(meter, command, command.params)
+    return _drive(meter, command)
 
 
-def drive(meter: Body, command: Command, step: Mapping[str, Any]) -> Outcome:
-    """Set a device, and wait for its acknowledgement; ``acknowledged`` goes on."""
-    module, state = ACTIONS[step["action"]]
-    value = step.get("value") if state is None else state
-    attributes = {"state": value} if module == SWITCH else {"tarTe": value}
-    target = step["target"]
-    meter.outbox.update(f"{meter.base}/{target}/{module}", ROOTS[module], attributes, tag=f"device:{command.key}")
-    within = meter.now() + meter.settings.timer("ackWithin")
-    return Later(at=within, on=(f"device/{target}/{module}={float(value or 0):g}",), kept={"driven": target})
-
-
-def acknowledged(meter: Body, command: Command, occasion: str) -> Outcome:
-    """End what a device was set to: it has acknowledged, or it has not within ackWithin; what was not sent until then is not sent any more."""
-    target = command.kept["driven"]
-    if occasion.startswith("device/") and not meter.faults.use("noAck"):
-        return Done({"target": target})
-    meter.outbox.withdraw(f"device:{command.key}")
-    raise Failed("applyFailed", f"{target} did not acknowledge")
+def _drive(meter: Body, command: Command) -> Outcome:
+    done = appliances.order(meter, command.params["target"], _step(meter, command), f"device:{command.key}")
+    return Later(at=meter.now() + meter.settings.timer("ackWithin"), on=done, kept={"driven": True})
 
 
 def _details(command: Command) -> Mapping[str, Any]:
@@ -139,7 +96,7 @@ def _details(command: Command) -> Mapping[str, Any]:
 def check_schedule(meter: Body, command: Command) -> None:
     """Check an entry of the timetable: its identifier is that of a command to come. Raises Rejected."""
     params = command.params
-    check_step(meter, params)
+    _step(meter, command)
     if seconds_of(params["at"]) <= meter.now():
         raise Rejected("requestInvalid", f"params.at: {params['at']} has passed")
     if "#" in params["entryId"]:
