@@ -21,6 +21,10 @@ def _no_more(meter: Body, command: Command, occasion: str) -> Outcome:
     raise Failed("applyFailed", f"{command.type} has nothing to go on with at {occasion}")
 
 
+def _is_informed(command: Command) -> bool:
+    return bool(command.envelope["consent"] == Consent.INFORMED)
+
+
 def _no_details(command: Command) -> Mapping[str, Any]:
     return {}
 
@@ -41,6 +45,9 @@ class Handler:
     stays: the item stays on the screen when the consumer's time has passed, until it is cleared (appointments).
     rejection: type of the error event of a ``rejected``, "" for its code. banner: failures of its class are shown too. override: the consumer may.
     silence: called in the place of expiry when the consumer says nothing; None, or an Outcome, as ``apply`` gives it.
+    stays: an item that was not read stays on the screen until its validUntil, and viewing is told apart from what else is done with it.
+    begin: raises Failed when the command cannot be begun at its time; nothing was shown yet.
+    informs: whether the consumer has only to read this command, such as a price notice; with consent ``informed`` unless a type says more.
     """
 
     apply: Callable[[Body, Command], Outcome]
@@ -61,6 +68,8 @@ class Handler:
     override: bool = False
     stays: bool = False
     silence: Callable[[Body, Command], Outcome | None] | None = None
+    begin: Callable[[Body, Command], None] = _nothing
+    informs: Callable[[Command], bool] = _is_informed
 
 
 Job = Callable[[Body, Mapping[str, Any]], None]
