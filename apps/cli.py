@@ -10,6 +10,7 @@ from apps.demo import run as run_demo
 from apps.metering.campaign_command import campaign
 from apps.metering.commands import app as metering
 from apps.metering.main import run as run_metering
+from apps.metering.scale.main import run as run_fleet
 from bindings.config import Config, ConfigError, load
 from bindings.serve import StartError, configured_types, run
 from cse import __version__
@@ -73,17 +74,21 @@ def demo(
     once: Annotated[bool, typer.Option("--once", help="End by itself: exit code 0 when all counts are as they must be, else 1.")] = False,
     http: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where HTTP requests are taken.")] = "127.0.0.1:0",
     coap: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where CoAP requests are taken.")] = "127.0.0.1:0",
-    meters: Annotated[int, typer.Option(help="Meters in the street, half of them over CoAP.")] = 14,
+    meters: Annotated[int | None, typer.Option(help="Meters in the street, else 14, half of them over CoAP; with --metering: so many at once.")] = None,
     days: Annotated[int, typer.Option(help="Days of half-hours that each meter sends.")] = 2,
     metering: Annotated[bool, typer.Option("--metering", help="The smart-metering use cases, in place of the street.")] = False,
     flow: Annotated[str | None, typer.Option(metavar="ID", help="With --metering: play one flow, such as UC03-P6-A4.")] = None,
     all_flows: Annotated[bool, typer.Option("--all-flows", help="With --metering: play every flow, and end with a table.")] = False,
     hold: Annotated[bool, typer.Option("--hold", help="With --metering: keep the world up for others, after a line READY.")] = False,
+    period: Annotated[float, typer.Option(metavar="SECONDS", help="With --metering --meters: time between two readings of a meter.")] = 30.0,
+    periods: Annotated[int, typer.Option(help="With --metering --meters: after so many periods the play ends.")] = 6,
 ) -> None:
     """Watch a street of meters at work against a real CSE, or the world of the smart-metering use cases."""
+    if metering and meters is not None:
+        raise typer.Exit(run_fleet(http, coap, store, meters, period, periods, Console()))
     if metering:
         raise typer.Exit(run_metering(http, coap, store, flow, all_flows, hold, Console()))
-    raise typer.Exit(run_demo(store, once, http, coap, meters, days, Console()))
+    raise typer.Exit(run_demo(store, once, http, coap, 14 if meters is None else meters, days, Console()))
 
 
 def main() -> None:

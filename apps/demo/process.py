@@ -23,11 +23,12 @@ class StartFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A CSE that listens. http, coap: its URLs. ended: completes with the exit code when the process is gone."""
+    """A CSE that listens. http, coap: its URLs. ended: completes with the exit code when the process is gone. pid: of the process."""
 
     http: str
     coap: str
     ended: asyncio.Task[int]
+    pid: int
 
 
 @asynccontextmanager
@@ -51,7 +52,7 @@ async def running_cse(
     try:
         urls = await _addresses(process.stdout, words, ended)
         reading = asyncio.create_task(_drain(process.stdout, words, heard))
-        yield Running(urls["http"], urls["coap"], ended)
+        yield Running(urls["http"], urls["coap"], ended, process.pid)
     finally:
         await _stop(process, ended)
         if reading is not None:

@@ -17,6 +17,9 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0
 """Seconds between two attempts to reach the CSE."""
 
+ENTERING = 32
+"""Entities of one process that set themselves up at the same time; the others wait for their turn."""
+
 
 @dataclass(frozen=True, slots=True)
 class Setup:
@@ -70,6 +73,7 @@ class Post:
 
     def __init__(self) -> None:
         self._receivers: dict[str, Callable[[str, Notification], None]] = {}
+        self.entering = asyncio.Semaphore(ENTERING)
         self.http = Inbox.http(receive=self._take)
         self.coap = Inbox.coap(receive=self._take)
 
@@ -106,7 +110,7 @@ class Device:
         self.core: Core | None = None
         self.linked = True
         self.ready = asyncio.Event()
-        self._build, self._connect, self._post, self._clock, self._coap = build, connect, post, clock, coap
+        self._build, self._connect, self._post, self._clock, self.coap = build, connect, post, clock, coap
         self._task: asyncio.Task[None] | None = None
         self._wake = asyncio.Event()
         self._mail = asyncio.Event()
@@ -173,7 +177,7 @@ class Device:
 
     async def _live(self, core: Core) -> None:
         async with self._connect() as client:
-            inbox = self._post.coap if self._coap else self._post.http
+            inbox = self._post.coap if self.coap else self._post.http
             core.outbox.wake = self._mail.set
             self._post.open(self.name, self._received)
             setup = Setup(client, f"{inbox.url}/{self.name}")
@@ -192,7 +196,8 @@ class Device:
         while True:
             try:
                 if self.linked:
-                    await core.set_up(setup)
+                    async with self._post.entering:
+                        await core.set_up(setup)
                     return
             except (TargetNotReachable, RequestTimeout) as failed:
                 log.info("%s waits for the CSE: %s", self.name, failed)

@@ -32,13 +32,13 @@ def run(http: str, coap: str, store: str | None, flow: str | None, everything: b
     with TemporaryDirectory(prefix="onem2m-metering-") as directory:
         plan = Plan(Path(directory), http=http, coap=coap, store=store or "")
         try:
-            return asyncio.run(_interruptible(_play(plan, chosen, hold or not chosen, console)))
+            return asyncio.run(interruptible(_play(plan, chosen, hold or not chosen, console)))
         except StartFailed as failed:
             console.print(str(failed), style="red", markup=False, highlight=False, soft_wrap=True)
             return 1
 
 
-async def _interruptible(demo: Coroutine[Any, Any, int]) -> int:
+async def interruptible(demo: Coroutine[Any, Any, int]) -> int:
     """Cancel the demo on a signal, so that everything it opened is closed on the way out."""
     task = asyncio.create_task(demo)
     loop = asyncio.get_running_loop()

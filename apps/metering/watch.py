@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from heapq import heappop, heappush
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -22,6 +24,9 @@ from cse.errors import CSEError
 
 _AGAIN = 0.5
 """Seconds until a meter whose tree is not complete yet is looked at again."""
+
+_TOGETHER = 8
+"""Meters that are subscribed to at the same time."""
 
 
 class Watch(Entity):
@@ -47,7 +52,11 @@ class Watch(Entity):
         self._accord = Accord(kept, now, self._groups, lambda told: self.outbox.put(self.place("accord"), {"ts": self.ts(), **told}))
         self._ledger = None if key is None else Chain("commands", key, kept, self.outbox, self.place("commands"))
         self._waiting: dict[str, dict[str, Any]] = dict(kept.all("waiting"))
+        self._times = sorted((wish["at"], key) for key, wish in self._waiting.items())
+        """A heap of the times at which to look at what waits; one that was put off is found there twice."""
         self._new = asyncio.Event()
+        self.adopted: set[str] = set()
+        """The meters that are watched: all subscriptions to them are there."""
 
     @property
     def own(self) -> Sequence[tuple[str, int, str, Mapping[str, Any], str]]:
@@ -65,20 +74,25 @@ class Watch(Entity):
     async def work(self, setup: Setup) -> None:
         """Find the meters, and subscribe to each as soon as its tree is there."""
         await super().work(setup)
-        adopted: set[str] = set()
+        self.adopted.clear()
+        adopted = self.adopted
         while True:
             self._new.clear()
             found = await setup.client.discover(labels=["meter"], types=[Ty.AE], lvl=1)
             pending = [name for address in found if (name := address.rpartition("/")[2].removeprefix("mtr-")) not in adopted]
-            for meter in pending:
-                try:
-                    await self._adopt(setup, meter)
-                except CSEError:
-                    continue
-                adopted.add(meter)
+            room = asyncio.Semaphore(_TOGETHER)
+            async with asyncio.TaskGroup() as tasks:
+                for meter in pending:
+                    tasks.create_task(self._try_to_adopt(setup, meter, room))
             if adopted.issuperset(pending):
                 await self._new.wait()
             await asyncio.sleep(_AGAIN)
+
+    async def _try_to_adopt(self, setup: Setup, meter: str, room: asyncio.Semaphore) -> None:
+        async with room:
+            with suppress(CSEError):
+                await self._adopt(setup, meter)
+                self.adopted.add(meter)
 
     async def _adopt(self, setup: Setup, meter: str) -> None:
         client, top = setup.client, f"{self.base}/mtr-{meter}"
@@ -209,8 +223,10 @@ class Watch(Entity):
 
     def tick(self, now: float) -> float | None:
         """Alert who has waited long enough."""
-        for key in [key for key, wish in self._waiting.items() if wish["at"] <= now]:
-            wish = self._waiting[key]
+        while self._times and self._times[0][0] <= now:
+            at, key = heappop(self._times)
+            if (wish := self._waiting.get(key, {})).get("at") != at:
+                continue
             self._done(key)
             match key.partition("\n")[0]:
                 case "confirm":
@@ -220,7 +236,7 @@ class Watch(Entity):
                     self._unacknowledged(wish)
                 case "report":
                     self._missing(wish["meter"], "the scheduled register reading has not come")
-        moments = [self._accord.due(now), min((wish["at"] for wish in self._waiting.values()), default=None)]
+        moments = [self._accord.due(now), self._times[0][0] if self._times else None]
         return min((moment for moment in moments if moment is not None), default=None)
 
     def _unacknowledged(self, wish: Mapping[str, Any]) -> None:
@@ -257,6 +273,7 @@ class Watch(Entity):
 
     def _wait(self, key: str, at: float, wish: Mapping[str, Any]) -> None:
         self._waiting[key] = {**wish, "at": at}
+        heappush(self._times, (at, key))
         self.kept.put("waiting", key, self._waiting[key])
 
     def _done(self, key: str) -> None:

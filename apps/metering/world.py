@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from apps.demo.process import Running, running_cse
 from apps.metering import access, organisations, tree
 from apps.metering.clock import Clock, RealClock
 from apps.metering.collect import Collect
-from apps.metering.device import Core, Device, Post
+from apps.metering.device import ENTERING, Core, Device, Post
 from apps.metering.display import Display
 from apps.metering.keys import public_text, signing_key
 from apps.metering.memory import Memory
@@ -30,10 +31,14 @@ from apps.metering.vocabulary import ae_id
 from apps.metering.watch import Watch
 from bindings.coap.client import CoapSender
 from bindings.http.client import HttpSender
+from bindings.ports import Sender
 
 ADMIN = "CAdmin"
-PATIENCE = 30.0
-"""Seconds that the world may take to stand."""
+PATIENCE, SETTLING = 30.0, 0.5
+"""Seconds that the world may take to stand: at least, and more for each of its devices."""
+
+METERS_A_SOCKET = 16
+"""Meters that share one CoAP socket."""
 
 HELD = (
     Identity("M1", "electricity", generators=("gen-P1-1",), appliances=("dev-P1-1",), group="grp-P1"),
@@ -87,10 +92,14 @@ class World:
         self._issuer = signing_key(plan.directory / "issuer.pem")
         self._cse = AsyncExitStack()
         self._post = Post()
-        self._http, self._coap = HttpSender(), CoapSender()
+        self._http = HttpSender()
+        # Over CoAP one request at a time goes from a socket to a server (RFC 7252 4.7, NSTART), so a process of many devices has several.
+        self._coaps = [CoapSender() for _ in range(1 + len(plan.meters) // METERS_A_SOCKET)]
+        self._dealt = count()
         self._wires = {name: Premise() for name in plan.premises}
-        self._watch: Watch | None = None
         self._key = signing_key(plan.directory / "head-end.pem")
+        self.watcher: Watch | None = None
+        """The overdue watcher."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     # --- the CSE ---------------------------------------------------------------------------------------------------------------------------------------------
@@ -122,19 +131,22 @@ class World:
 
     def _heard(self, line: str) -> None:
         """Tell the watcher of the accesses that the CSE has refused."""
-        if '"refused"' not in line or self._watch is None:
+        if '"refused"' not in line or self.watcher is None:
             return
         try:
             told = json.loads(line)
         except ValueError:
             return
-        self._watch.refused(str(told.get("fr") or ""), str(told.get("op")), str(told.get("refused")))
+        self.watcher.refused(str(told.get("fr") or ""), str(told.get("op")), str(told.get("refused")))
         self.devices["sm-watch"].poke()
 
     def client(self, originator: str, *, coap: bool = False) -> Client:
         """Give a client of an originator over a protocol, on the connections of this world."""
-        url, sender = (self.cse.coap, self._coap) if coap else (self.cse.http, self._http)
-        return Client.connect(url, originator, self.plan.base, sender=sender)
+        return Client.connect(self.cse.coap if coap else self.cse.http, originator, self.plan.base, sender=self.sender(coap))
+
+    def sender(self, coap: bool) -> Sender:
+        """Give connections of this world over a protocol."""
+        return self._coaps[next(self._dealt) % len(self._coaps)] if coap else self._http
 
     # --- who lives here --------------------------------------------------------------------------------------------------------------------------------------
 
@@ -143,8 +155,7 @@ class World:
         await self.start_cse()
         async with self.client(ADMIN) as admin:
             await self._provision(admin)
-            for url in (self.cse.http,):
-                await organisations.settle_in(url, self.plan.base, tuple(self.plan.premises))
+            await organisations.settle_in(self.cse.http, self.plan.base, tuple(self.plan.premises))
             await self._inhabit(admin)
         return self
 
@@ -153,14 +164,15 @@ class World:
             task.cancel()
         await asyncio.gather(*(device.power_off() for device in self.devices.values()))
         await self._http.close()
-        await self._coap.close()
+        for sender in self._coaps:
+            await sender.close()
         await self.stop_cse()
         await self._post.__aexit__(None, None, None)
         self.memory.close()
 
     async def _provision(self, admin: Client) -> None:
-        """Make the policies, and the nodes of the meters."""
-        base = self.plan.base
+        """Make the policies, and the nodes of the meters; many premises at the same time."""
+        base, room = self.plan.base, asyncio.Semaphore(ENTERING)
         await admin.access_policy(base, "acp-base", access.base_rules())
         await admin.access_policy(base, "acp-group", access.group_rules())
         await organisations.provision(admin)
@@ -171,17 +183,22 @@ class World:
                 await admin.access_policy(base, name, rules)
         for name, rules in access.collection_policies():
             await admin.access_policy(base, name, rules)
-        for premise, meters in self.plan.premises.items():
-            names = [meter.name for meter in meters]
+        if self.plan.simulation:
+            await admin.access_policy(base, "acp-sm-test", [allow([ae_id("sm-test")], May(63))])
+        async with asyncio.TaskGroup() as tasks:
+            for premise, meters in self.plan.premises.items():
+                tasks.create_task(self._provision_premise(admin, premise, meters, room))
+
+    async def _provision_premise(self, admin: Client, premise: str, meters: Sequence[Identity], room: asyncio.Semaphore) -> None:
+        names = [meter.name for meter in meters]
+        async with room:
             await tree.provision_display(admin, premise, names)
             for meter in meters:
                 off = meter.name in self.plan.off
                 await tree.provision(admin, meter, access.Premise(premise, () if off else ("Crdr-1",), access.GRANTS))
             for device in {name for meter in meters for name in (*meter.generators, *meter.appliances)}:
                 for name, rules in access.device_policies(premise, names, device):
-                    await admin.access_policy(base, name, rules)
-        if self.plan.simulation:
-            await admin.access_policy(base, "acp-sm-test", [allow([ae_id("sm-test")], May(63))])
+                    await admin.access_policy(self.plan.base, name, rules)
 
     async def _inhabit(self, admin: Client) -> None:
         """Switch everybody on, those first whom the others look for; then make the groups."""
@@ -213,8 +230,8 @@ class World:
 
     def _watcher(self) -> Core:
         premises = {premise: [meter.name for meter in meters] for premise, meters in self.plan.premises.items()}
-        self._watch = Watch(self.memory.of("sm-watch"), self.plan.clock.now, self.plan.base, premises, self.plan.groups, self._key)
-        return self._watch
+        self.watcher = Watch(self.memory.of("sm-watch"), self.plan.clock.now, self.plan.base, premises, self.plan.groups, self._key)
+        return self.watcher
 
     def _meter(self, meter: Identity) -> Core:
         meter = replace(meter, issuer=public_text(self._issuer))
@@ -226,7 +243,7 @@ class World:
     async def _all_on(self, names: Sequence[str]) -> None:
         for name in names:
             self.devices[name].power_on()
-        async with asyncio.timeout(PATIENCE + 0.1 * len(names)):
+        async with asyncio.timeout(PATIENCE + SETTLING * len(names)):
             for name in names:
                 await self.devices[name].ready.wait()
 

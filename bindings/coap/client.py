@@ -1,8 +1,10 @@
 """The CoAP client: requests and notifications to ``coap:`` URLs, over aiocoap with its block-wise transfer in both directions."""
 
 import asyncio
+import ipaddress
 import select
 import sys
+from typing import Any
 
 import aiocoap  # type: ignore[import-untyped]
 from aiocoap import error as errors
@@ -17,6 +19,9 @@ from cse.primitives import Request, Response
 _TRANSPORT = "udp6" if sys.platform == "linux" else "simple6"
 """The first of aiocoap's transports tells a refused port at once; it exists on Linux only."""
 
+_KNOWN = 10_000
+"""Addresses that are remembered at most."""
+
 
 class CoapSender:
     """Sends requests to CoAP servers (bindings.ports.Sender), confirmable, one at a time to each server as RFC 7252 4.7 asks (NSTART).
@@ -28,13 +33,19 @@ class CoapSender:
         self._context: aiocoap.Context | None = None
         self._opening = asyncio.Lock()
         self._watch: _Watch | None = None
+        self._known: dict[str, Any] = {}
+        """aiocoap's addresses of the servers that have answered, by numeric host and port: it would look each up anew, in a thread, for every request."""
 
     async def send(self, url: str, request: Request, timeout: float) -> Response:  # noqa: ASYNC109 - the port's signature
         """Deliver a request to a point of access and give the answer; see bindings.ports.Sender for URL, time and errors."""
         to = point_of_access(url)
         written = outgoing(request, to)
         message = aiocoap.Message(code=written.code, payload=written.payload, transport_tuning=aiocoap.Reliable)
-        message.unresolved_remote = f"[{to.host}]:{to.port}" if ":" in to.host else f"{to.host}:{to.port}"
+        peer = f"[{to.host}]:{to.port}" if ":" in to.host else f"{to.host}:{to.port}"
+        if peer in self._known:
+            message.remote = self._known[peer]
+        else:
+            message.unresolved_remote = peer
         for number, value in written.options:
             message.opt.add_option(OptionNumber(number).create_option(decode=value))
         try:
@@ -46,6 +57,10 @@ class CoapSender:
             raise TargetNotReachable(f"{url} cannot be reached: {error.__cause__ or error}") from error
         except (errors.Error, AttributeError, AssertionError, ValueError) as error:  # aiocoap stumbles over block options that fit no request
             raise BadRequest(f"{url} gave no proper answer: {error!r}") from error
+        if peer not in self._known and _numeric(to.host):
+            if len(self._known) >= _KNOWN:
+                self._known.clear()
+            self._known[peer] = message.remote
         return incoming(_answer(answer))
 
     async def close(self) -> None:
@@ -53,6 +68,7 @@ class CoapSender:
         if self._watch is not None:
             self._watch.close()
             self._watch = None
+        self._known.clear()
         if self._context is not None:
             await self._context.shutdown()
             self._context = None
@@ -86,6 +102,15 @@ class _Watch:
         """Watch no more; the socket is aiocoap's to close."""
         self._loop.remove_reader(self._epoll)
         self._epoll.close()
+
+
+def _numeric(host: str) -> bool:
+    """Tell whether a host is an address that means the same for ever; names and zones are looked up each time."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return "%" not in host
 
 
 def _answer(message: aiocoap.Message) -> Answer:
