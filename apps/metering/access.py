@@ -189,15 +189,38 @@ def device_policies(premise: str, meters: Sequence[str], device: str) -> Iterato
 def organisation_policies(name: str) -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
     """Give the policies of an organisation: its alerts come from meters and the watcher, its acks are its own and read by the watcher."""
     own = allow([ae_id(name)], ALL)
-    yield f"acp-{name}-alerts", [own, allow(["Cmtr-*", ae_id("sm-watch")], May.CREATE, children=[Ty.CONTENT_INSTANCE])]
+    yield f"acp-{name}-alerts", [own, allow(["Cmtr-*", ae_id("sm-watch"), ae_id("sm-collect")], May.CREATE, children=[Ty.CONTENT_INSTANCE])]
     yield f"acp-{name}-acks", [own, *reading([ae_id("sm-watch")])]
+
+
+def accord_policies(meters: Sequence[str]) -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
+    """Give the policies of what the watcher decides for groups: meters vote, and hear the decision (apps.metering.accord)."""
+    own, members = allow([ae_id("sm-watch")], ALL), [ae_id(f"mtr-{meter}") for meter in meters]
+    yield "acp-sm-watch-votes", [own, allow(members, May.CREATE, children=[Ty.CONTENT_INSTANCE])]
+    yield "acp-sm-watch-accord", [own, *reading(members)]
+
+
+def ledger_policies() -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
+    """Give the policies of the ledgers: they are added to, and nobody but the operator of the CSE changes them. bill reads that of settlement (section 12);
+    that of commands is read by who keeps it, since it is about the classes of all organisations.
+    """
+    for keeper, place, readers in (("sm-settle", "ledger", ["bill"]), ("sm-watch", "commands", [])):
+        own = allow([ae_id(keeper)], READ | May.CREATE)
+        yield f"acp-{keeper}-{place}", [own, *reading([ae_id(name) for name in readers])]
+
+
+def collection_policies() -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
+    """Give the policies of the collection scheduler: asset and network operator say what is collected, and read what was (section 4)."""
+    own, users = allow([ae_id("sm-collect")], ALL), [ae_id("asset"), ae_id("dno")]
+    yield "acp-sm-collect-policies", [own, *reading(users), allow(users, May.CREATE, children=[Ty.CONTENT_INSTANCE])]
+    yield "acp-sm-collect-runs", [own, *reading(users)]
 
 
 def base_rules() -> Sequence[Mapping[str, Any]]:
     """Give the rules of the CSEBase: those of the system may look at it, asset may subscribe to new entities (section 12)."""
     known = [ae_id(name) for name in (*ORGANISATIONS, *HEAD_END, "sm-test")]
     patterns = [ae_id(f"{kind}-*") for kind in ("mtr", "ihd", "dev", "gen", "consumer", "rdr")]
-    return [allow([*known, *patterns], READ), allow([ae_id("asset"), ae_id("sm-watch")], May.CREATE, children=[Ty.SUBSCRIPTION])]
+    return [allow([*known, *patterns], READ), allow([ae_id(name) for name in ("asset", "sm-watch", "sm-settle")], May.CREATE, children=[Ty.SUBSCRIPTION])]
 
 
 def group_rules() -> Sequence[Mapping[str, Any]]:

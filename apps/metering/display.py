@@ -114,7 +114,8 @@ class Display(Entity):
         if item is None:
             return
         answered = {} if action in ("view", "save") else {"answer": action}
-        self._items[identifier] = item = {**item, "viewed": True, **answered}
+        # what is saved unread is still unread: viewing is told apart (use case 10)
+        self._items[identifier] = item = {**item, "viewed": item["viewed"] or action != "save", **answered}
         if action == "save":
             self.kept.put("screen", "saved", {**self.kept.get("screen", "saved", {}), identifier: True})
             self.outbox.make(self.place("saved"), 4, identifier, "m2m:cin", {"con": document({**item, "savedAt": self.ts()}), "cnf": DOCUMENT})

@@ -177,6 +177,29 @@ ENVELOPE: Mapping[str, Any] = {
 }
 """What every command is like (sections 5 and 12). Members that are not named are left alone: issuers may keep notes of their own there."""
 
+_GROUP = {"type": "string", "pattern": "^grp-[A-Za-z0-9._~-]+$"}
+_METER = {"type": "string", "pattern": "^[A-Za-z0-9._~-]+$"}
+
+POLICY: Mapping[str, Any] = {
+    "$schema": ENVELOPE["$schema"],
+    "title": "Collection policy",
+    **_object(
+        "policyId strategy",
+        policyId={"type": "string", "pattern": "^[A-Za-z0-9._~-]{1,64}$", "description": "a later policy of the same name takes the place of this one"},
+        strategy=_one_of("roundRobin", "randomWindow", "groupRoundRobin"),
+        meters={"type": "array", "items": _METER, "minItems": 1, "maxItems": 10_000, "uniqueItems": True},
+        groups={"type": "array", "items": _GROUP, "minItems": 1, "maxItems": 1000, "uniqueItems": True},
+        what=_some_of(*WHAT),
+        start=TIME,
+        window={"type": "number", "minimum": 0, "maximum": 31_536_000, "description": "seconds over which a cycle is spread, or the turn of a group"},
+        period={"type": "number", "minimum": 0, "maximum": 31_536_000, "description": "seconds from one cycle to the next; 0 for one cycle"},
+        cycles={"type": "integer", "minimum": 0, "description": "how many cycles; 0 ends the policy; without it, as many as there is time"},
+        within={**SECONDS, "description": "seconds that a meter has to answer"},
+    ),
+    "anyOf": [{"required": ["meters"]}, {"required": ["groups"]}, {"properties": {"cycles": {"const": 0}}, "required": ["cycles"]}],
+}
+"""What asset and dno put into ``sm-collect/policies``."""
+
 _formats = FormatChecker(formats=())
 
 
@@ -192,6 +215,7 @@ def _built(schema: Mapping[str, Any]) -> Draft202012Validator:
 
 
 _ENVELOPE = _built(ENVELOPE)
+_POLICY = _built(POLICY)
 _PARAMS = {kind: {name: _built(schema) for name, schema in types.items()} for kind, types in PARAMS.items()}
 
 
@@ -214,9 +238,14 @@ def wrong(kind: str, envelope: Any) -> str:
     return _first(params, envelope["params"], "params")
 
 
+def wrong_policy(policy: Any) -> str:
+    """Say what is wrong with the form of a collection policy, naming the member; "" when nothing is."""
+    return _first(_POLICY, policy, "") if policy else "the policy: there is no JSON object"
+
+
 def documents() -> Iterator[tuple[str, str]]:
     """Give every schema as it is published: file name and text."""
-    schemas = {"envelope": ENVELOPE}
+    schemas = {"envelope": ENVELOPE, "policy": POLICY}
     for kind, types in PARAMS.items():
         schemas |= {f"{kind}.{name}": {"$schema": ENVELOPE["$schema"], "title": f"params of {kind}/{name}", **schema} for name, schema in types.items()}
     for name, schema in schemas.items():

@@ -50,6 +50,10 @@ class Identity:
     timers: Mapping[str, float] = field(default_factory=lambda: dict(TIMERS))
     recipients: tuple[str, ...] = ("Crdr-1",)
     """Who gets the scheduled readings from the beginning."""
+    source: str = ""
+    """What it measures (apps.metering.sources): ``nem12:FILE``, ``p1:FILE``, "" for a household."""
+    group: str = ""
+    """The group within which a tariff is for all members or none, "" for none."""
 
     @property
     def ae(self) -> str:
@@ -202,6 +206,8 @@ async def listen(client: Client, meter: Identity, url: str) -> None:
     for name in ("firmware", "software", "reboot"):
         update = [NotificationEventType.UPDATE_OF_RESOURCE]
         await client.subscribe(f"{base}/nod-{meter.name}/{name}", f"{url}/node/{name}", events=update, name=f"sub-{meter.ae}", pn=2)
+    if meter.group:
+        await client.subscribe(f"{base}/sm-watch/accord", f"{url}/accord", name=f"sub-{meter.ae}", pn=2)
     for place in ("actions", "screen"):
         await client.subscribe(f"{base}/{meter.display}/{place}", f"{url}/{place}", name=f"sub-{meter.ae}", pn=2)
 

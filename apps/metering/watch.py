@@ -6,12 +6,16 @@ from contextlib import suppress
 from heapq import heappop, heappush
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from apps.client import Notification
 from apps.client import ResourceTypeID as Ty
+from apps.metering.accord import Accord
+from apps.metering.chain import Chain
 from apps.metering.device import Setup
-from apps.metering.entity import Entity, content
+from apps.metering.entity import Entity, container, content
 from apps.metering.memory import Kept
-from apps.metering.meter.records import key_of
+from apps.metering.meter.records import digest_of, key_of
 from apps.metering.tree import CREATED_BY
 from apps.metering.vocabulary import CLASSES, CONCERNED, CONFIRMED, END, ORGANISATIONS, TIMERS, State, organisation
 from cse.codes import NotificationEventType as Net
@@ -28,14 +32,25 @@ _TOGETHER = 8
 class Watch(Entity):
     """The watcher. It remembers what it waits for, so that its own restart loses nothing; what it missed meanwhile the CSE tells it then.
 
-    ``premises`` gives the meters of a premise, whom a refused access to its display or devices concerns too.
+    ``premises`` gives the meters of a premise, whom a refused access to its display or devices concerns too. ``groups`` gives those of a group: a tariff is
+    for all of them or none (apps.metering.accord). ``key`` signs the ledger of commands: an entry for each that was sent, and for each of its states.
     """
 
     app = "Nsm.watch"
 
-    def __init__(self, kept: Kept, now: Callable[[], float], base: str = "cse-in", premises: Mapping[str, Sequence[str]] | None = None) -> None:
+    def __init__(
+        self,
+        kept: Kept,
+        now: Callable[[], float],
+        base: str = "cse-in",
+        premises: Mapping[str, Sequence[str]] | None = None,
+        groups: Mapping[str, Sequence[str]] | None = None,
+        key: Ed25519PrivateKey | None = None,
+    ) -> None:
         super().__init__("sm-watch", kept, now, base)
-        self._premises = premises or {}
+        self._premises, self._groups = premises or {}, groups or {}
+        self._accord = Accord(kept, now, self._groups, lambda told: self.outbox.put(self.place("accord"), {"ts": self.ts(), **told}))
+        self._ledger = None if key is None else Chain("commands", key, kept, self.outbox, self.place("commands"))
         self._waiting: dict[str, dict[str, Any]] = dict(kept.all("waiting"))
         self._times = sorted((wish["at"], key) for key, wish in self._waiting.items())
         """A heap of the times at which to look at what waits; one that was put off is found there twice."""
@@ -44,10 +59,17 @@ class Watch(Entity):
         """The meters that are watched: all subscriptions to them are there."""
 
     @property
+    def own(self) -> Sequence[tuple[str, int, str, Mapping[str, Any], str]]:
+        """Where meters of a group vote, and where they hear what is decided; the ledger of commands."""
+        accord = [container(name, f"acp-sm-watch-{name}") for name in ("votes", "accord")] if self._groups else []
+        return [*accord, *([self._ledger.container("acp-sm-watch-commands")] if self._ledger is not None else [])]
+
+    @property
     def watched(self) -> Sequence[tuple[str, str, Mapping[str, Any]]]:
         """New meters, and what organisations acknowledge."""
         base = [(self.base, "base", {"enc": {"net": [int(Net.CREATE_OF_DIRECT_CHILD_RESOURCE)], "chty": [int(Ty.AE)]}})]
-        return [*base, *((f"{self.base}/{name}/acks", f"acks/{name}", {}) for name in ORGANISATIONS)]
+        votes: list[tuple[str, str, Mapping[str, Any]]] = [(self.place("votes"), "votes", {})] if self._groups else []
+        return [*base, *votes, *((f"{self.base}/{name}/acks", f"acks/{name}", {}) for name in ORGANISATIONS)]
 
     async def work(self, setup: Setup) -> None:
         """Find the meters, and subscribe to each as soon as its tree is there."""
@@ -102,7 +124,12 @@ class Watch(Entity):
             case "cmd" if notification.by:
                 self._commanded(meter, kind, told, notification)
             case "cmd":
+                ri = notification.resource.ri if notification.resource is not None else ""
+                self._enter(meter, kind, str(told.get("cmdId", "")), ri, {"state": told.get("state"), "digest": digest_of(kind, told)})
                 self._stated(meter, kind, told)
+            case "votes":
+                voter = str(told.get("meter"))
+                self._accord.voted(voter, str(told.get("issuer")), str(told.get("cmdId")), self._patience(voter))
             case "acks":
                 self._done(f"ack\n{about}\n{told.get('cmdId')}")
             case "reading":
@@ -118,13 +145,20 @@ class Watch(Entity):
         issuer = str(resource.get("cr") or notification.by).rpartition("/")[2]
         identifier = told.get("cmdId")
         identifier = identifier if isinstance(identifier, str) and identifier else resource.ri
+        sent = {"issuer": issuer, "type": str(told.get("type", "")), "state": State.SENT, "digest": digest_of(kind, told)}
+        self._enter(meter, kind, identifier, resource.ri, sent)
         if self.kept.get("wish", f"{meter}\n{kind}\n{identifier}") is not None:
             return
+        if kind == "tariff" and any(meter in members for members in self._groups.values()):
+            wait = max(0.0, (_time(told.get("notBefore")) or 0.0) - self.now())
+            self._accord.seen(meter, issuer, identifier, wait + self._patience(meter))
         began = seconds_of(str(resource["ct"]))
         named = told.get("notify")
         concerned = [issuer, *(named if isinstance(named, list) else ()), *CONCERNED.get(kind, ())]
         wish: dict[str, Any] = {"meter": meter, "kind": kind, "id": identifier, "issuer": issuer, "told": [aei for aei in concerned if isinstance(aei, str)]}
         wish |= {"ack": told.get("ackRequired") is True, "by": _time(told.get("confirmBy")), "deadline": told.get("consumerDeadline")}
+        if kind == "config" and told.get("type") == "setSchedule" and isinstance(told.get("params"), Mapping):
+            wish["entry"] = told["params"]
         self.kept.put("wish", f"{meter}\n{kind}\n{identifier}", wish)
         self._wait(f"confirm\n{meter}\n{key_of(issuer, identifier)}", wish["by"] or began + self._timer(meter, "confirmWithin"), wish)
 
@@ -134,6 +168,9 @@ class Watch(Entity):
         wish = self.kept.get("wish", f"{meter}\n{kind}\n{base}")
         if wish is None:
             return
+        if kind == "tariff" and state in END:
+            error = told.get("error")
+            self._accord.ended(meter, wish["issuer"], identifier, f"{state}: {error.get('text') if isinstance(error, Mapping) else ''}")
         key = f"confirm\n{meter}\n{key_of(wish['issuer'], identifier)}"
         if identifier != base and state == State.DISPLAYED:
             deadline = wish["deadline"]
@@ -142,9 +179,24 @@ class Watch(Entity):
             self._wait(key, max(wish["by"], ends) if wish["by"] else max(within, ends), wish)
         elif state in CONFIRMED:
             self._done(key)
+        if state == State.EXECUTED and (entry := wish.get("entry")) is not None:
+            self._scheduled(meter, wish["issuer"], entry)
         name = organisation(wish["issuer"])
         if state in END and wish["ack"] and name:
             self._wait(f"ack\n{name}\n{identifier}", self.now() + self._timer(meter, "ackWithin"), wish)
+
+    def _enter(self, meter: str, kind: str, identifier: str, ri: str, facts: Mapping[str, Any]) -> None:
+        """Enter into the ledger of commands what has become of one; the digest is that of the instance with the ri (records.digest_of)."""
+        if self._ledger is not None:
+            self._ledger.add(ri, {"ts": self.ts(), "meter": meter, "class": kind, "cmdId": identifier, "ri": ri, **facts})
+
+    def _scheduled(self, meter: str, issuer: str, entry: Mapping[str, Any]) -> None:
+        """Wait for what a meter is to begin by its timetable, as for a command that comes then (use case 12)."""
+        concerned = [issuer, *(entry.get("notify") or ()), *CONCERNED["device"]]
+        wish = {"meter": meter, "kind": "device", "id": entry["entryId"], "issuer": issuer, "told": concerned, "ack": False, "by": None, "deadline": None}
+        self.kept.put("wish", f"{meter}\ndevice\n{entry['entryId']}", wish)
+        at = seconds_of(entry["at"]) + self._timer(meter, "confirmWithin")
+        self._wait(f"confirm\n{meter}\n{key_of(issuer, entry['entryId'])}", at, wish)
 
     def _reported(self, meter: str) -> None:
         self.kept.drop("open", meter)
@@ -184,7 +236,8 @@ class Watch(Entity):
                     self._unacknowledged(wish)
                 case "report":
                     self._missing(wish["meter"], "the scheduled register reading has not come")
-        return self._times[0][0] if self._times else None
+        moments = [self._accord.due(now), self._times[0][0] if self._times else None]
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def _unacknowledged(self, wish: Mapping[str, Any]) -> None:
         detail = f"{wish['issuer']} has not acknowledged the outcome of {wish['id']}"
@@ -210,6 +263,10 @@ class Watch(Entity):
         event = {"evtId": identifier, "type": kind, "ts": self.ts(), "severity": severity, **({"cmdId": command} if command else {}), "detail": detail}
         self.outbox.put(f"{self.base}/mtr-{meter}/events/{container}", event)
         return identifier
+
+    def _patience(self, meter: str) -> float:
+        """Give the seconds that a meter of a group has to agree: what it has to validate, and as much as an alert may take to come."""
+        return self._timer(meter, "validateWithin") + self._timer(meter, "alertWithin")
 
     def _timer(self, meter: str, name: str) -> float:
         return float(self.kept.get("timers", meter, TIMERS).get(name) or TIMERS[name])

@@ -15,6 +15,7 @@ from apps.client import ResourceTypeID as Ty
 from apps.demo.process import Running, running_cse
 from apps.metering import access, organisations, tree
 from apps.metering.clock import Clock, RealClock
+from apps.metering.collect import Collect
 from apps.metering.device import Core, Device, Post
 from apps.metering.display import Display
 from apps.metering.keys import public_text, signing_key
@@ -23,6 +24,7 @@ from apps.metering.meter.body import Body
 from apps.metering.meter.core import Meter
 from apps.metering.meter.physics import Premise
 from apps.metering.premises import Appliance, Generator
+from apps.metering.settle import Settle
 from apps.metering.simulation import Simulation
 from apps.metering.tree import Identity
 from apps.metering.vocabulary import ae_id
@@ -42,9 +44,9 @@ METERS_A_SOCKET = 16
 """Meters that share one CoAP socket."""
 
 HELD = (
-    Identity("M1", "electricity", generators=("gen-P1-1",), appliances=("dev-P1-1",)),
-    Identity("M2", "gas", model="GM-2"),
-    Identity("M3", "water", model="WM-3", switch=False),
+    Identity("M1", "electricity", generators=("gen-P1-1",), appliances=("dev-P1-1",), group="grp-P1"),
+    Identity("M2", "gas", model="GM-2", group="grp-P1"),
+    Identity("M3", "water", model="WM-3", switch=False, group="grp-P1"),
     Identity("M9", "electricity", recipients=()),
 )
 """The meters of section 11; the last one is off at first."""
@@ -75,6 +77,12 @@ class Plan:
             found[meter.premise] = (*found.get(meter.premise, ()), meter)
         return found
 
+    @property
+    def groups(self) -> Mapping[str, tuple[str, ...]]:
+        """The names of the meters by the group within which a tariff is for all or none."""
+        named = [meter for meter in self.meters if meter.group]
+        return {group: tuple(meter.name for meter in named if meter.group == group) for group in dict.fromkeys(meter.group for meter in named)}
+
 
 class World:
     """A world that stands: where its CSE is, and its devices by the names of their AEs."""
@@ -92,6 +100,7 @@ class World:
         self._coaps = [CoapSender() for _ in range(1 + len(plan.meters) // METERS_A_SOCKET)]
         self._dealt = count()
         self._wires = {name: Premise() for name in plan.premises}
+        self._key = signing_key(plan.directory / "head-end.pem")
         self.watcher: Watch | None = None
         """The overdue watcher."""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -170,6 +179,13 @@ class World:
         await admin.access_policy(base, "acp-base", access.base_rules())
         await admin.access_policy(base, "acp-group", access.group_rules())
         await organisations.provision(admin)
+        for name, rules in access.ledger_policies():
+            await admin.access_policy(base, name, rules)
+        if grouped := [meter for members in self.plan.groups.values() for meter in members]:
+            for name, rules in access.accord_policies(grouped):
+                await admin.access_policy(base, name, rules)
+        for name, rules in access.collection_policies():
+            await admin.access_policy(base, name, rules)
         if self.plan.simulation:
             await admin.access_policy(base, "acp-sm-test", [allow([ae_id("sm-test")], May(63))])
         async with asyncio.TaskGroup() as tasks:
@@ -191,16 +207,19 @@ class World:
         """Switch everybody on, those first whom the others look for, some premises at a time; then make the groups."""
         plan = self.plan
         self._add("sm-watch", self._watcher)
+        self._add("sm-settle", lambda: Settle(self._key, *self._own("sm-settle")), coap=True)
+        self._add("sm-collect", lambda: Collect(*self._own("sm-collect")))
         if plan.simulation:
             self._add("sm-test", lambda: Simulation(self.devices, *self._own("sm-test", later=self._start, issuer=self._issuer)))
         central = list(self.devices)
         for number, (premise, meters) in enumerate(plan.premises.items()):
             names = [meter.name for meter in meters]
             self._add(f"ihd-{premise}", lambda premise=premise, names=names: Display(premise, names, *self._own(f"ihd-{premise}")), coap=number % 2 == 0)  # type: ignore[misc]
-            for device in sorted({name for meter in meters for name in meter.appliances}):
-                self._add(device, lambda device=device, premise=premise: Appliance(device, self._wires[premise], *self._own(device)))  # type: ignore[misc]
-            for device in sorted({name for meter in meters for name in meter.generators}):
-                self._add(device, lambda device=device, premise=premise: Generator(device, self._wires[premise], *self._own(device)))  # type: ignore[misc]
+            wires = self._wires[premise]
+            for device, of in {name: meter.name for meter in meters for name in meter.appliances}.items():
+                self._add(device, lambda device=device, of=of, wires=wires: Appliance(device, of, wires, *self._own(device)))  # type: ignore[misc]
+            for device, of in {name: meter.name for meter in meters for name in meter.generators}.items():
+                self._add(device, lambda device=device, of=of, wires=wires: Generator(device, of, wires, *self._own(device)))  # type: ignore[misc]
         for number, meter in enumerate(plan.meters):
             self._add(meter.ae, lambda meter=meter: self._meter(meter), coap=number % 2 == 1)  # type: ignore[misc]
         room = asyncio.Semaphore(ENTERING)
@@ -226,7 +245,7 @@ class World:
 
     def _watcher(self) -> Core:
         premises = {premise: [meter.name for meter in meters] for premise, meters in self.plan.premises.items()}
-        self.watcher = Watch(self.memory.of("sm-watch"), self.plan.clock.now, self.plan.base, premises)
+        self.watcher = Watch(self.memory.of("sm-watch"), self.plan.clock.now, self.plan.base, premises, self.plan.groups, self._key)
         return self.watcher
 
     def _meter(self, meter: Identity) -> Core:

@@ -1,7 +1,7 @@
 """Where flows are played: the organisations and the consumer as strangers use them, and eyes on the resources of the data model."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from types import TracebackType
@@ -105,14 +105,27 @@ class Stage:
         """Give a time so many seconds from now."""
         return stamp(self.world.plan.clock.now() + seconds)
 
-    async def command(self, actor: str, kind: str, name: str, params: Mapping[str, Any], *, meter: str = "M1", consent: str = "none", **more: Any) -> Order:
-        """Issue a command; more: further members of the envelope, ``issuer`` and ``cmdId`` too."""
+    async def command(
+        self, actor: str, kind: str, name: str, params: Mapping[str, Any], *, meter: str = "M1", group: str = "", consent: str = "none", **more: Any
+    ) -> Order:
+        """Issue a command, to all meters of a group where one is named; more: further members of the envelope, ``issuer`` and ``cmdId`` too."""
         identifier = f"{self.facts.id}-{next(_numbers)}-{self.began[9:15]}"
         envelope: dict[str, Any] = {"cmdId": identifier, "type": name, "issuer": ae_id(actor), "issuedAt": self.at(0), "validUntil": self.at(LIFE)}
         envelope |= {"consent": consent, "params": dict(params), **more}
         order = Order(envelope["cmdId"], actor, meter, kind, self.at(0), envelope)
-        await self.client(actor).put(f"{self._base}/{order.place}/in", envelope)
+        await self.client(actor).put(f"{self._base}/{group}/fopt/cmd/{kind}/in" if group else f"{self._base}/{order.place}/in", envelope)
         return order
+
+    async def fan_out(
+        self, actor: str, group: str, meters: Sequence[str], kind: str, name: str, params: Mapping[str, Any], *, consent: str = "none", **more: Any
+    ) -> list[Order]:
+        """Issue one command to all meters of a group, and give it as an order for each."""
+        identifier = f"{self.facts.id}-{next(_numbers)}-{self.began[9:15]}"
+        envelope: dict[str, Any] = {"cmdId": identifier, "type": name, "issuer": ae_id(actor), "issuedAt": self.at(0), "validUntil": self.at(LIFE)}
+        envelope |= {"consent": consent, "params": dict(params), **more}
+        since = self.at(0)
+        await self.client(actor).put(f"{self._base}/{group}/fopt/cmd/{kind}/in", envelope)
+        return [Order(identifier, actor, meter, kind, since, envelope) for meter in meters]
 
     async def act(self, item: Mapping[str, Any], action: str, premise: str = "P1") -> None:
         """Let the consumer do something with an item of the screen."""
@@ -259,6 +272,16 @@ class Stage:
             return found if want(found) else None
 
         found: Mapping[str, Any] = await self._until(look, f"{what} in {path}")
+        return found
+
+    async def module(self, device: str, module: str, attribute: str, value: Any, premise: str = "P1") -> Mapping[str, Any]:
+        """Give a module of a device at the premise, as its consumer reads it, as soon as an attribute has a value."""
+
+        async def look() -> Mapping[str, Any] | None:
+            found = await self.client(f"consumer-{premise}").retrieve(f"{self._base}/{device}/{module}")
+            return found.attributes if found[attribute] == value else None
+
+        found: Mapping[str, Any] = await self._until(look, f"{attribute} {value} of {device}/{module}")
         return found
 
     async def item(self, order: Order, want: Callable[[Mapping[str, Any]], bool] = lambda item: True, premise: str = "P1") -> Mapping[str, Any]:

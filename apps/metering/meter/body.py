@@ -1,6 +1,7 @@
 """A meter as its handlers see it: who it is, what it remembers, measures, writes and tells; everything but the life cycle of commands."""
 
 from collections.abc import Callable
+from typing import Any
 
 from apps.metering.memory import Kept
 from apps.metering.meter.events import Events
@@ -23,6 +24,7 @@ class Body:
 
     ``occasion`` hears of ``delivered:<tag>``, ``held:<tag>`` (not tried) and ``late:<tag>`` (tried) of the outbox, and of what devices and the consumer do;
     commands may wait for them (records.Later). ``errand`` says that there is something to be fetched, or that the meter is to go off (errands.Errands).
+    ``issue`` takes a command that the meter makes itself, of a class and for an issuer.
     """
 
     def __init__(self, identity: Identity, kept: Kept, now: Callable[[], float], premise: Premise, base: str = "cse-in") -> None:
@@ -38,6 +40,7 @@ class Body:
         self.jobs = Jobs(kept)
         self.occasion: Callable[[str], None] = lambda name: None
         self.errand: Callable[[], None] = lambda: None
+        self.issue: Callable[[str, Any, str, str], None] = lambda kind, envelope, issuer, identifier: None
         self._happened: list[str] = []
 
     def clock(self) -> float:

@@ -14,7 +14,7 @@ from apps.metering import forms
 from apps.metering.meter.body import Body
 from apps.metering.meter.handler import Handler
 from apps.metering.meter.records import Command, Failed, Later, Outcome, Rejected, digest_of, key_of
-from apps.metering.vocabulary import CONCERNED, END, TOLD, Consent, State
+from apps.metering.vocabulary import CONCERNED, END, TOLD, Consent, State, stamp
 from cse.datatypes import seconds_of
 
 Handlers = Mapping[tuple[str, str], Handler]
@@ -58,7 +58,7 @@ class Commands:
             return
         if command.step == "screen":
             command = self._displayed(command)
-        viewed = command.viewed or ts
+        viewed = command.viewed or ("" if self._handler(command).stays and action != "view" else ts)
         command = self._keep(replace(command, viewed=viewed, answer=command.answer if action == "view" else action))
         handler = self._handler(command)
         if command.step == "handler" and action == "override" and handler.override:
@@ -148,6 +148,11 @@ class Commands:
 
     def _start(self, command: Command) -> None:
         handler = self._handler(command)
+        try:
+            handler.begin(self._body, command)
+        except Failed as failed:
+            self._fail(command, failed.code, failed.text)
+            return
         if handler.first or command.envelope["consent"] == Consent.NONE:
             self._run(command, self._attempt)
         else:
@@ -184,16 +189,24 @@ class Commands:
         if handler.unsent:
             command = replace(command, step="telling", wake=None, waits=(f"delivered:final:{command.key}", f"held:final:{command.key}"))
             self._keep(command)
-        read = _seen(command, command.answer or "view") if command.viewed and command.envelope["consent"] == Consent.INFORMED and not handler.first else {}
+        read = _seen(command, command.answer or "view") if command.viewed and handler.informs(command) and not handler.first else {}
         command = self._status(command, State.EXECUTED, result={**outcome.result, **read})
         if handler.first and command.envelope["consent"] != Consent.NONE:
             notice = replace(command, key=f"{command.key}#info", id=f"{command.id}#info", state=State.SENT, info=True, muted=False, waits=())
-            self._show(self._keep(notice))
+            self._show(self._keep(replace(notice, envelope=self._prolonged(command.envelope))))
+
+    def _prolonged(self, envelope: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Give the consumer time to read of an effect that came after the validUntil of its command."""
+        if seconds_of(envelope["validUntil"]) > self._body.now():
+            return envelope
+        wanted = envelope.get("consumerDeadline", self._body.settings.timer("consumerDeadline"))
+        return {**envelope, "validUntil": stamp(self._body.now() + self._body.settings.timer("displayWithin") + float(wanted))}
 
     # --- the consumer ----------------------------------------------------------------------------------------------------------------------------------------
 
     def _show(self, command: Command) -> None:
-        handler, required = self._handler(command), command.envelope["consent"] == Consent.REQUIRED
+        handler = self._handler(command)
+        required = command.envelope["consent"] == Consent.REQUIRED and not handler.informs(command)
         answers = (("accept", "decline", "override") if handler.override else ("accept", "decline")) if required else ()
         item = self._body.notices.show(command, handler.item, answers, handler.details(command))
         self._keep(replace(command, step="screen", item=item, wake=self._body.now() + self._body.settings.timer("displayWithin"), waits=()))
@@ -211,7 +224,9 @@ class Commands:
         if command.info:
             if action in handler.ends or (action == "view" and not handler.ends):
                 self._status(command, State.EXECUTED, result=_seen(command, action))
-        elif command.envelope["consent"] == Consent.INFORMED:
+                if not command.viewed:
+                    self._tell(command, "notRead", f"the consumer did {action} what {command.id} tells without viewing it")
+        elif handler.informs(command):
             self._run(command, self._attempt)
         elif action == "accept":
             self._run(self._status(command, State.ACCEPTED), self._attempt)
@@ -326,4 +341,4 @@ def _time(value: Any) -> float | None:
 
 def _seen(command: Command, disposition: str) -> dict[str, Any]:
     """Give what the end of a notice tells: when the effect came, when it was read, and what was done with it."""
-    return {"appliedAt": command.applied, "viewedAt": command.viewed, "disposition": disposition}
+    return {"appliedAt": command.applied, **({"viewedAt": command.viewed} if command.viewed else {}), "disposition": disposition}

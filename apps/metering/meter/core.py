@@ -6,7 +6,7 @@ from typing import Any
 from apps.client import Notification
 from apps.metering import tree
 from apps.metering.device import Setup
-from apps.metering.meter import equipment, handlers, quality
+from apps.metering.meter import appliances, equipment, handlers, quality
 from apps.metering.meter.body import Body
 from apps.metering.meter.commands import Commands
 from apps.metering.meter.errands import Errands
@@ -27,12 +27,16 @@ class Meter:
         self.commands = Commands(body, handlers.ALL)
         self.errands = Errands(body)
         body.occasion = self._occasion
+        body.issue = self.commands.arrive
         self._jobs = {**handlers.JOBS, "point": self._point, "report": self._report}
 
     async def set_up(self, setup: Setup) -> None:
         """Register, and ensure tree and subscriptions."""
         await tree.grow(setup.client, equipment.plate(self.body), [setup.url])
         await tree.listen(setup.client, self.body.identity, setup.url)
+        values = await appliances.listen(setup.client, self.body.identity, setup.url)
+        with self.body.kept.turn():
+            appliances.remember(self.body, values)
 
     async def work(self, setup: Setup) -> None:
         """Do what takes time."""
@@ -78,6 +82,8 @@ class Meter:
                 self.commands.arrive(rest.removeprefix("cmd/"), about.get("con"), creator.rpartition("/")[2], about.ri)
             elif rest.startswith("node/"):
                 self._managed(rest.removeprefix("node/"), about.attributes)
+            elif rest.startswith(("device/", "setpoint")):
+                appliances.heard(body, rest, _content(about), notification.by)
             else:
                 self._heard(rest, _content(about))
             body.tell()
@@ -90,8 +96,8 @@ class Meter:
             case "screen":
                 items = content.get("items")
                 self.commands.shown([str(item.get("msgId")) for item in items if isinstance(item, Mapping)] if isinstance(items, list) else [])
-            case _ if rest.startswith("device/"):
-                self.body.happened(rest)
+            case "accord":
+                self._decided(content)
             case _ if rest.startswith("events/"):
                 self._noticed(content)
 
@@ -110,6 +116,14 @@ class Meter:
             self.commands.arrive("maint", envelope, "Casset", envelope["cmdId"])
         if envelope is None or self.body.kept.get("command", key_of("Casset", envelope["cmdId"]))["state"] != State.EXECUTED:
             equipment.refuse(self.body, equipment.PARTS[f"{name}Update"])
+
+    def _decided(self, told: Mapping[str, Any]) -> None:
+        """Let go on what the members of a group have agreed on, or what one of them has refused (apps.metering.accord)."""
+        members = told.get("members")
+        if isinstance(members, list) and self.body.identity.name in members:
+            key = key_of(str(told.get("issuer")), str(told.get("cmdId")))
+            self.body.kept.put("accord", key, str(told.get("detail", "")))
+            self.body.happened(f"{'agreed' if told.get('decision') == 'commit' else 'refused'}:{key}")
 
     def _noticed(self, event: Mapping[str, Any]) -> None:
         """Remember an event that the head-end has recorded about this meter: a refused access, an answer that nobody has acknowledged."""

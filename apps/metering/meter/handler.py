@@ -21,6 +21,10 @@ def _no_more(meter: Body, command: Command, occasion: str) -> Outcome:
     raise Failed("applyFailed", f"{command.type} has nothing to go on with at {occasion}")
 
 
+def _is_informed(command: Command) -> bool:
+    return bool(command.envelope["consent"] == Consent.INFORMED)
+
+
 def _no_details(command: Command) -> Mapping[str, Any]:
     return {}
 
@@ -38,9 +42,11 @@ class Handler:
 
     unsent: the effect is the answer itself, and this is the code when it cannot be sent; "" otherwise. failure: the code when an effect does not take.
     refused: type of the error event when the consumer declines, "" for none. unread: the same for silence, "" for notRead or notActed.
-    stays: the item stays on the screen when the consumer's time has passed, until it is cleared (appointments).
     rejection: type of the error event of a ``rejected``, "" for its code. banner: failures of its class are shown too. override: the consumer may.
     silence: called in the place of expiry when the consumer says nothing; None, or an Outcome, as ``apply`` gives it.
+    stays: the item stays on the screen when the consumer's time has passed, and viewing is told apart from what else is done with it (tariffs, appointments).
+    begin: raises Failed when the command cannot be begun at its time; nothing was shown yet.
+    informs: whether the consumer has only to read this command, such as a price notice; with consent ``informed`` unless a type says more.
     """
 
     apply: Callable[[Body, Command], Outcome]
@@ -61,6 +67,8 @@ class Handler:
     override: bool = False
     stays: bool = False
     silence: Callable[[Body, Command], Outcome | None] | None = None
+    begin: Callable[[Body, Command], None] = _nothing
+    informs: Callable[[Command], bool] = _is_informed
 
 
 Job = Callable[[Body, Mapping[str, Any]], None]

@@ -1,16 +1,13 @@
 """The physical side of a simulated meter: what flows through it, fed from a real household's year, and what it senses of itself."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Any
 
-from apps.demo.readings import household
 from apps.metering.memory import Kept
+from apps.metering.sources import MICRO as MICRO
+from apps.metering.sources import source
 from apps.metering.tree import Identity
-
-MICRO = 1_000_000
-"""Registers count in millionths of their unit, so that intervals add up to them exactly."""
 
 UNITS: Mapping[str, str] = {"electricity": "kWh", "gas": "m3", "water": "m3", "heat": "kWh"}
 REGISTERS: Mapping[str, tuple[str, ...]] = {
@@ -57,21 +54,14 @@ class Premise:
     sources: dict[str, float] = field(default_factory=dict)
 
 
-def household_load(seconds: float) -> float:
-    """Give what the household draws at a time of the year, in kilowatts: the same half hour of 2013."""
-    year = household()
-    moment = datetime.fromtimestamp(seconds, UTC)
-    number = (moment.timetuple().tm_yday - 1) * 48 + moment.hour * 2 + moment.minute // 30
-    return year[number % len(year)][1] * 2
-
-
 class Plant:
     """Registers, switch and sensors of one meter; they survive its restart."""
 
-    def __init__(self, identity: Identity, kept: Kept, premise: Premise, load: Callable[[float], float] = household_load) -> None:
-        self._identity, self._kept, self._premise, self._load = identity, kept, premise, load
+    def __init__(self, identity: Identity, kept: Kept, premise: Premise) -> None:
+        self._identity, self._kept, self._premise, self._source = identity, kept, premise, source(identity.source)
+        self._exact = self._source.length == identity.interval
         found = kept.get("plant", "state", {})
-        self.registers: dict[str, int] = found.get("registers") or dict.fromkeys(REGISTERS[identity.kind], 0)
+        self.registers: dict[str, int] = found.get("registers") or {name: self._source.registers.get(name, 0) for name in REGISTERS[identity.kind]}
         self.totals = Flow(**found.get("totals", {}))
         self.sensed = Sensed(**found.get("sensed", {}))
         self.state: str = found.get("state", "enabled")
@@ -94,7 +84,7 @@ class Plant:
         """Give what the premise draws now, in kilowatts or units per hour: nothing when the supply is off, no more than its limit."""
         if self.state == "disabled" or not self.sensed.supply:
             return 0.0
-        drawn = self._load(now) * _FLOW[self._identity.kind]
+        drawn = self._source.load(now) * _FLOW[self._identity.kind]
         if self._identity.electric:
             drawn += sum(self._premise.loads.get(name, 0.0) for name in self._identity.appliances)
         return drawn if self.limit is None else min(drawn, self.limit)
@@ -118,21 +108,34 @@ class Plant:
 
     def advance(self, now: float) -> None:
         """Let time pass until ``now``; what passed while the meter was off was not measured."""
+        before = now if self._at is None else self._at
         hours = 0.0 if self._at is None else max(0.0, now - self._at) / 3600
-        self._at = now
+        self._at = now if self._at is None else max(now, self._at)
         consumed, generated = round(self.load(now) * hours * MICRO), round(self.generation() * hours * MICRO)
         net = consumed - generated
         imported, exported = max(net, 0), max(-net, 0)
+        if self._exact:
+            told = self._source.between(before, now) if self.state != "disabled" and self.sensed.supply else []
+            imported = consumed = sum(interval.imported for interval in told)
+            exported = generated = sum(interval.exported for interval in told)
         self.registers[self.register] += imported
         if "2.8.0" in self.registers:
             self.registers["2.8.0"] += exported
         self.totals = _sum(self.totals, imported, exported, generated, consumed)
         self._since = _sum(self._since, imported, exported, generated, consumed)
 
-    def passed(self) -> Flow:
-        """Give what has passed since the last time this was asked."""
+    def judged(self, end: float) -> Mapping[str, str] | None:
+        """Give the quality of the interval that ends at a moment, with its flag; None where the source has no value for it."""
+        if not self._exact:
+            return {"quality": "measured"}
+        found = self._source.intervals.get(end)
+        return None if found is None else {"quality": found.quality, **({"flag": found.flag} if found.flag else {})}
+
+    def passed(self, end: float) -> Flow:
+        """Give what has passed since the last time this was asked; of a source with intervals of its own, the one that ends then."""
         found, self._since = self._since, Flow()
-        return found
+        told = self._source.intervals.get(end) if self._exact and self.state != "disabled" and self.sensed.supply else None
+        return found if told is None else Flow(told.imported, told.exported, told.exported, told.imported)
 
     def switch(self, state: str, limit: float | None = None) -> None:
         """Set switch or valve: enabled, disabled, or limited to so many kilowatts or units per hour."""

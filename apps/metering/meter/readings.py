@@ -68,12 +68,14 @@ class Readings:
     def point(self, moment: float) -> None:
         """Write the points of the interval that ends at a moment into every series."""
         self._plant.advance(moment)
-        flow, ts = self._plant.passed(), stamp(moment)
-        self._series("readings/profile", ts, {"value": flow.imported / MICRO, "unit": self._plant.unit})
+        flow, ts, judged = self._plant.passed(moment), stamp(moment), self._plant.judged(moment)
+        if judged is not None:
+            self._series("readings/profile", ts, {"value": flow.imported / MICRO, "unit": self._plant.unit, **judged})
         if self._identity.electric:
             sensed, power = self._plant.sensed, self._plant.generation()
-            self._series("readings/export", ts, {"value": flow.exported / MICRO, "unit": "kWh"})
-            self._series("readings/net", ts, {"value": _net(flow), "unit": "kWh"})
+            if judged is not None:
+                self._series("readings/export", ts, {"value": flow.exported / MICRO, "unit": "kWh", **judged})
+                self._series("readings/net", ts, {"value": _net(flow), "unit": "kWh", **judged})
             self._series("generation/output", ts, {"value": flow.generated / MICRO, "unit": "kWh"})
             self._series("generation/quality", ts, {"voltage": sensed.voltage, "frequency": sensed.frequency, "power": power})
             self._series("pq/samples", ts, self._plant.quality(moment))
@@ -83,7 +85,7 @@ class Readings:
         self._plant.keep()
 
     def _series(self, place: str, moment: str, content: Mapping[str, Any]) -> None:
-        self._outbox.point(self._place(place), moment, {"ts": moment, **content, "quality": "measured"}, tag=f"point:{place}:{moment}")
+        self._outbox.point(self._place(place), moment, {"ts": moment, "quality": "measured", **content}, tag=f"point:{place}:{moment}")
         self._kept.put(f"points {place}", moment, content)
 
     def points(self, place: str, since: str, until: str) -> Mapping[str, Any]:

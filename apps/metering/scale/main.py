@@ -102,7 +102,7 @@ def _summary(play: Play, console: Console) -> None:
         ("memory of the meters", f"{last.memory.meters >> 20} MB, {(last.memory.meters - middle.memory.meters) / (1 << 20):+.1f} MB in the second half"),
         ("memory of the CSE", f"{last.memory.cse >> 20} MB, {(last.memory.cse - middle.memory.cse) / (1 << 20):+.1f} MB in the second half"),
         ("processor", f"{_mean([seen.busy[0] for seen in play.seen]):.0%} the meters, {_mean([seen.busy[1] for seen in play.seen]):.0%} the CSE"),
-        ("waiting at the end", f"{last.unsent} requests in the meters"),
+        ("waiting at the end", f"{last.unsent} requests in the entities"),
     )
     console.print()
     for name, value in rows:

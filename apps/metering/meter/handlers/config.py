@@ -2,6 +2,7 @@
 
 from apps.metering.meter.body import Body
 from apps.metering.meter.handler import Handler
+from apps.metering.meter.handlers import device
 from apps.metering.meter.handlers.read import wanted
 from apps.metering.meter.records import Command, Done, Outcome, Rejected
 from apps.metering.vocabulary import organisation
@@ -67,4 +68,5 @@ HANDLERS = {
     "setReporting": Handler(_set_reporting, check=_check_reporting),
     "setTimers": Handler(_set_timers),
     "setTime": Handler(_set_time),
+    "setSchedule": Handler(device.set_schedule, check=device.check_schedule),
 }
