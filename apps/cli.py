@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from apps.demo import run as run_demo
+from apps.metering.campaign_command import campaign
 from apps.metering.commands import app as metering
 from apps.metering.main import run as run_metering
 from bindings.config import Config, ConfigError, load
@@ -15,6 +16,7 @@ from cse import __version__
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="A oneM2M common service entity.")
 app.add_typer(metering, name="metering")
+metering.command()(campaign)
 
 _FLAGS = {"http": "http.listen", "coap": "coap.listen", "store": "store.url", "cse_id": "cse.cse_id", "cse_name": "cse.cse_name", "admin": "cse.admin"}
 

@@ -26,6 +26,10 @@ class Setup:
     url: str
 
 
+class SwitchedOff(Exception):
+    """An entity has switched itself off, once everything it had to write was written."""
+
+
 class Broken(Exception):
     """An entity has made a mistake while it took something."""
 
@@ -121,14 +125,18 @@ class Device:
 
     async def power_off(self) -> None:
         """Switch it off at once."""
-        task, self._task = self._task, None
-        self._post.close(self.name)
-        self.ready.clear()
-        self.core = None
+        task = self._task
+        self._off()
         if task is not None:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+
+    def _off(self) -> None:
+        self._task = None
+        self._post.close(self.name)
+        self.ready.clear()
+        self.core = None
 
     def link(self, up: bool) -> None:
         """Cut it off from everybody, or join it again."""
@@ -154,7 +162,10 @@ class Device:
                 await self._live(core)
             except (OSError, CSEError) as error:
                 log.warning("%s begins again: %s", self.name, error)
-            except ExceptionGroup:
+            except ExceptionGroup as failed:
+                if failed.subgroup(SwitchedOff) is not None:
+                    self._off()
+                    return
                 log.exception("%s begins again", self.name)
             self._post.close(self.name)
             await asyncio.sleep(LONGEST_PAUSE)

@@ -47,7 +47,7 @@ _PACKAGE = _object(
     "name version url sha256 signature",
     name=NAME,
     version=NAME,
-    url={"type": "string", "minLength": 1, "maxLength": 2000},
+    url={"type": "string", "minLength": 1, "maxLength": 200_000},
     sha256={"type": "string", "pattern": "^[0-9a-fA-F]{64}$"},
     signature={"type": "string", "minLength": 1, "maxLength": 500},
     installAt=TIME,

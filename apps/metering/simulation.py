@@ -5,6 +5,8 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from math import isfinite
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from apps.client import Notification
 from apps.metering.device import Device
 from apps.metering.display import Display
@@ -13,11 +15,15 @@ from apps.metering.memory import Kept
 from apps.metering.meter import conditions
 from apps.metering.meter.core import Meter
 from apps.metering.meter.faults import NAMES
+from apps.metering.packages import pack
 
 log = logging.getLogger(__name__)
 
 WAN = frozenset({"wan", "WAN", "gateway", "gw-P1"})
 """Targets that stand for the way of every device to the CSE."""
+
+PACKAGES = tuple((f"{part}Update", part, f"{major}.{minor}.0") for part, major in (("software", 1), ("firmware", 2)) for minor in (1, 2, 3))
+"""What may be ordered: type, part, version."""
 
 SENSED = frozenset({"voltage", "frequency", "battery", "memory", "clockOffset", "tamper", "registers"})
 
@@ -28,10 +34,11 @@ class Simulation(Entity):
     app = "Nsm.test"
 
     def __init__(
-        self, devices: Mapping[str, Device], kept: Kept, now: Callable[[], float], later: Callable[[Coroutine[Any, Any, None]], object], base: str = "cse-in"
-    ) -> None:
+        self, devices: Mapping[str, Device], kept: Kept, now: Callable[[], float], later: Callable[[Coroutine[Any, Any, None]], object],
+        issuer: Ed25519PrivateKey, base: str = "cse-in",
+    ) -> None:  # fmt: skip
         super().__init__("sm-test", kept, now, base)
-        self._devices, self._start = devices, later
+        self._devices, self._start, self._issuer = devices, later, issuer
 
     @property
     def own(self) -> Sequence[tuple[str, int, str, Mapping[str, Any], str]]:
@@ -42,6 +49,16 @@ class Simulation(Entity):
     def watched(self) -> Sequence[tuple[str, str, Mapping[str, Any]]]:
         """Its control."""
         return [(self.place("control"), "control", {})]
+
+    def start(self) -> None:
+        """Lay out packages to order from, signed by their issuer; once."""
+        if self.kept.get("packages", "there", False):
+            return
+        with self.kept.turn():
+            self.kept.put("packages", "there", True)
+            for kind, part, version in PACKAGES:
+                params = pack(kind, f"meter-{part}", version, f"{part} {version} of a simulated meter".encode(), self._issuer)
+                self.outbox.put(self.place("packages"), {"type": kind, "params": params})
 
     def device(self, target: str) -> Device | None:
         """Give the device of a target: a meter by its id, others by the names of their AEs."""

@@ -1,10 +1,10 @@
 """What stands below a meter's AE and its node (sections 3 and 4), made so that a meter which comes back finds it and goes on."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from apps.client import AccessControlOperation, Client, Resource
+from apps.client import AccessControlOperation, Client, NotificationEventType, Resource
 from apps.client import ResourceTypeID as Ty
 from apps.metering import access
 from apps.metering.vocabulary import CLASSES, TIMERS
@@ -14,6 +14,9 @@ CREATED_BY: Mapping[str, Any] = {"om": [{"ops": int(AccessControlOperation.CREAT
 """Notify of each CREATE, and of who has made it (TS-0001 9.6.8, operationMonitor): an issuer is believed when the CSE says the same."""
 
 CREATED_BY_WATCH: Mapping[str, Any] = {"om": [{"ops": int(AccessControlOperation.CREATE), "or": "Csm-watch"}], "chty": [4]}
+
+LIMITS: Mapping[str, Mapping[str, float]] = {"voltage": {"low": 207, "high": 253}, "frequency": {"low": 49.5, "high": 50.5}}
+"""The tolerance of power quality that a meter has at first: a tenth of the nominal voltage, half a hertz (EN 50160)."""
 
 SMALL, LARGE = 1_000, 10_000
 """Instances kept in containers of states and in those of commands, readings and events."""
@@ -35,6 +38,8 @@ class Identity:
     hardware: str = "A1"
     firmware: str = "1.0.0"
     software: str = "1.0.0"
+    issuer: str = ""
+    """Public key (64 hexadecimal digits) of who signs the packages that the meter installs; without it none is installed."""
     generators: tuple[str, ...] = ()
     appliances: tuple[str, ...] = ()
     classes: tuple[str, ...] = CLASSES
@@ -64,10 +69,6 @@ class Identity:
     def display(self) -> str:
         """The resource name of the display's AE."""
         return f"ihd-{self.premise}"
-
-    def with_hardware(self, version: str) -> "Identity":
-        """Give the meter with another hardware version."""
-        return replace(self, hardware=version)
 
 
 HELD_PLACES = (
@@ -130,7 +131,7 @@ def below_ae(meter: Identity) -> Sequence[Node]:
             series("generation/quality", "generation", every, grace),
             _container("generation/setpoint", "generation/setpoint", SMALL),
             series("pq/samples", "pq", every, grace),
-            _flex("pq/limits", "pq", "limits", voltage={"low": 207, "high": 253}, frequency={"low": 49.5, "high": 50.5}),
+            _flex("pq/limits", "pq", "limits", **LIMITS),
             _container("pq/events", "pq"),
         ]
     for kind in meter.classes:
@@ -202,6 +203,9 @@ async def listen(client: Client, meter: Identity, url: str) -> None:
         await client.subscribe(f"{base}/{meter.ae}/cmd/{kind}/in", f"{url}/cmd/{kind}", enc=CREATED_BY, name=f"sub-{meter.ae}", pn=2)
     for name in ("error", "security"):
         await client.subscribe(f"{base}/{meter.ae}/events/{name}", f"{url}/events/{name}", enc=CREATED_BY_WATCH, name=f"sub-{meter.ae}", pn=2)
+    for name in ("firmware", "software", "reboot"):
+        update = [NotificationEventType.UPDATE_OF_RESOURCE]
+        await client.subscribe(f"{base}/nod-{meter.name}/{name}", f"{url}/node/{name}", events=update, name=f"sub-{meter.ae}", pn=2)
     if meter.group:
         await client.subscribe(f"{base}/sm-watch/accord", f"{url}/accord", name=f"sub-{meter.ae}", pn=2)
     for place in ("actions", "screen"):

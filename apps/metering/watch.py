@@ -186,7 +186,8 @@ class Watch(Entity):
 
     def _reported(self, meter: str) -> None:
         self.kept.drop("open", meter)
-        periods = [float(report["period"]) for report in self.kept.get("reporting", meter, []) if "registers" in report["what"]]
+        begun = [report for report in self.kept.get("reporting", meter, []) if (_time(report.get("start")) or 0.0) <= self.now()]
+        periods = [float(report["period"]) for report in begun if "registers" in report["what"]]
         if periods:
             self._wait(f"report\n{meter}", self.now() + min(periods) + self._timer(meter, "reportGrace"), {"meter": meter})
 

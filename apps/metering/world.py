@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from apps.metering.clock import Clock, RealClock
 from apps.metering.collect import Collect
 from apps.metering.device import Core, Device, Post
 from apps.metering.display import Display
-from apps.metering.keys import signing_key
+from apps.metering.keys import public_text, signing_key
 from apps.metering.memory import Memory
 from apps.metering.meter.body import Body
 from apps.metering.meter.core import Meter
@@ -84,6 +84,7 @@ class World:
         self.devices: dict[str, Device] = {}
         self.memory = Memory(str(plan.directory / "devices.db"))
         self.running: Running | None = None
+        self._issuer = signing_key(plan.directory / "issuer.pem")
         self._cse = AsyncExitStack()
         self._post = Post()
         self._http, self._coap = HttpSender(), CoapSender()
@@ -197,7 +198,7 @@ class World:
         self._add("sm-settle", lambda: Settle(self._key, *self._own("sm-settle")), coap=True)
         self._add("sm-collect", lambda: Collect(*self._own("sm-collect")))
         if plan.simulation:
-            self._add("sm-test", lambda: Simulation(self.devices, *self._own("sm-test", later=self._start)))
+            self._add("sm-test", lambda: Simulation(self.devices, *self._own("sm-test", later=self._start, issuer=self._issuer)))
         await self._all_on(list(self.devices))
         for number, meter in enumerate(plan.meters):
             self._add(meter.ae, lambda meter=meter: self._meter(meter), coap=number % 2 == 1)  # type: ignore[misc]
@@ -216,6 +217,7 @@ class World:
         return self._watch
 
     def _meter(self, meter: Identity) -> Core:
+        meter = replace(meter, issuer=public_text(self._issuer))
         return Meter(Body(meter, self.memory.of(meter.ae), self.plan.clock.now, self._wires[meter.premise], self.plan.base))
 
     def _add(self, name: str, build: Callable[[], Core], *, coap: bool = False) -> None:

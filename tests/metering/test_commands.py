@@ -11,6 +11,8 @@ from apps.metering.tree import Identity
 from apps.metering.vocabulary import AFTER, END, State
 from tests.metering.bench import Bench
 
+PAID = ("payment", "credit")
+
 TEXT = {"title": "Hello", "text": "Do you agree?", "lang": "en"}
 
 
@@ -101,7 +103,8 @@ def test_what_is_wrong_is_rejected_with_its_name_recorded_and_alerted(bench: Ben
     assert event["type"] == ("settingsRejected" if change.get("type") == "applySettings" else code)
     assert event["cmdId"] == envelope["cmdId"]
     assert [alert["evtId"] for alert in bench.alerts("asset")] == [event["evtId"]]
-    assert {place for place, _ in bench.written} <= {f"cmd/{kind}/out", "events/error", "asset/alerts", "bill/alerts"}
+    noted = {"events/security", "nod-M1/eventLog"} if code == "requestUnauthorised" else set()
+    assert {place for place, _ in bench.written} == {f"cmd/{kind}/out", "events/error", "asset/alerts", *noted} | ({"bill/alerts"} if kind in PAID else set())
 
 
 @pytest.mark.parametrize("content", ["no JSON", "[1, 2]", '"text"', "{}", '{"cmdId": 7}', "[" * 5000])

@@ -38,6 +38,15 @@ async def got(receiver: Receiver, number: int) -> str:
     return "".join([content(await receiver.next())["con"] for _ in range(number)])
 
 
+async def told_of(receiver: Receiver, number: int) -> str:
+    """Give the texts of so many readings that a receiver was told of, each once: what comes again has the same request identifier."""
+    texts: dict[str | None, str] = {}
+    while len(texts) < number:
+        request = await receiver.request()
+        texts[request.rqi] = content(request.pc["m2m:sgn"])["con"]
+    return "".join(texts.values())
+
+
 async def test_a_target_that_was_down_gets_everything_in_order_when_it_is_back(cse: Client, receiver: Receiver) -> None:
     place = await subscribed(cse, receiver)
     await readings(cse, place, "a")
@@ -121,7 +130,7 @@ async def test_a_target_that_hangs_gets_it_again_and_harms_no_other(hasty: Clien
         await hasty.made(place, "sub", {"nu": [receiver.url], "enc": READINGS})
         await receiver.verification()
         await readings(hasty, place, "abc")
-        assert await got(receiver, 3) == "abc"
+        assert await told_of(receiver, 3) == "abc", "the other one may be slow to answer too, on a busy machine"
         first = await slow.request()
         again = await slow.request()
         assert (first.rqi, content(again.pc["m2m:sgn"])["con"]) == (again.rqi, "a")

@@ -119,7 +119,7 @@ INSTANCES = {"m1/r1", "m1/r2", "m2/r3", "m1/notes/deep/r4"}
         ({"lbl": ["kind:power", "kind:gas"], "arp": "notes"}, {"m1/notes"}),
         ({"lbl": ["kind:power"], "arp": "notes/deep"}, {"m1/notes/deep"}),
     ],
-    ids=str,
+    ids=lambda value: str(sorted(value)) if isinstance(value, set) else str(value),  # the same in every process
 )
 async def test_a_filter_finds_what_it_says(street: Street, criteria: dict[str, Any], wanted: set[str]) -> None:
     assert await street.find(**criteria) == wanted

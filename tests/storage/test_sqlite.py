@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import pytest
@@ -142,7 +143,9 @@ except StoreRefused as refused:
 @pytest.mark.parametrize("scheme", ["sqlite", "tinydb"])
 @pytest.mark.parametrize("read_only", ["file", "directory"])
 def test_read_only(tmp_path: Path, scheme: str, read_only: str) -> None:
-    for directory in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+    for directory in (tmp_path, *tmp_path.parents):
+        if directory == Path(gettempdir()):
+            break
         directory.chmod(0o755)
     path = tmp_path / "data" / "store"
     path.parent.mkdir()

@@ -4,7 +4,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from importlib.resources import files
 
-from apps.metering.flows import uc01, uc03, uc06, uc07, uc08, uc10, uc11, uc12, uc13, uc14
+from apps.metering.flows import uc01, uc02, uc03, uc04, uc05, uc06, uc07, uc08, uc09, uc10, uc11, uc12, uc13, uc14
 from apps.metering.flows.stage import Facts, Stage
 
 Flow = Callable[[Stage], Awaitable[None]]
@@ -26,18 +26,9 @@ def _facts() -> Mapping[str, Facts]:
 FACTS = _facts()
 """All 66 flows: what they are called, and their steps with those before the branch."""
 
-FLOWS: Mapping[str, Flow] = {
-    **uc01.FLOWS,
-    **uc03.FLOWS,
-    **uc06.FLOWS,
-    **uc07.FLOWS,
-    **uc08.FLOWS,
-    **uc10.FLOWS,
-    **uc11.FLOWS,
-    **uc12.FLOWS,
-    **uc13.FLOWS,
-    **uc14.FLOWS,
-}
+CASES = (uc01, uc02, uc03, uc04, uc05, uc06, uc07, uc08, uc09, uc10, uc11, uc12, uc13, uc14)
+
+FLOWS: Mapping[str, Flow] = {name: flow for case in CASES for name, flow in case.FLOWS.items()}
 """The flows that can be played, by ID."""
 
 

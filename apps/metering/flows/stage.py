@@ -148,8 +148,19 @@ class Stage:
 
     async def subscribe(self, actor: str, path: str) -> str:
         """Have an actor notified of new instances, for ``notified``; give the path by which they are told."""
-        await self.client(actor).subscribe(f"{self._base}/{path}", f"{self._inbox.url}/{self.facts.id}", name=f"sub-{actor}-flow", pn=2)
+        await self.client(actor).subscribe(f"{self._base}/{path}".rstrip("/"), f"{self._inbox.url}/{self.facts.id}", name=f"sub-{actor}-flow", pn=2)
         return self.facts.id
+
+    async def registration(self, actor: str, name: str) -> Resource:
+        """Give the AE of a name as an actor is told of it, who has subscribed to the CSEBase (path "")."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while True:
+                    found = (await self._inbox.next()).resource
+                    if found is not None and found.root == "m2m:ae" and found.name == name:
+                        return found
+        except TimeoutError:
+            raise Unobserved(f"{actor} was not told of an AE {name}") from None
 
     async def notified(self, want: Callable[[Mapping[str, Any]], bool]) -> Mapping[str, Any]:
         """Give the content of the next notification that is as wanted."""
@@ -248,6 +259,19 @@ class Stage:
             return found.attributes if found["cus"] is on else None
 
         found: Mapping[str, Any] = await self._until(look, f"supplySwitch of {meter} {'on' if on else 'off'}")
+        return found
+
+    async def attributes(self, actor: str, path: str, what: str, want: Callable[[Mapping[str, Any]], bool]) -> Mapping[str, Any]:
+        """Give the attributes of a resource as soon as they are as wanted; one that is being made anew is waited for."""
+
+        async def look() -> Mapping[str, Any] | None:
+            try:
+                found = (await self.client(actor).retrieve(f"{self._base}/{path}")).attributes
+            except NotFound:
+                return None
+            return found if want(found) else None
+
+        found: Mapping[str, Any] = await self._until(look, f"{what} in {path}")
         return found
 
     async def module(self, device: str, module: str, attribute: str, value: Any, premise: str = "P1") -> Mapping[str, Any]:

@@ -23,7 +23,8 @@ class Body:
     notices, jobs, faults: as their classes say. All of it is synchronous: what a call changes is remembered together (``kept.turn``) and sent afterwards.
 
     ``occasion`` hears of ``delivered:<tag>``, ``held:<tag>`` (not tried) and ``late:<tag>`` (tried) of the outbox, and of what devices and the consumer do;
-    commands may wait for them (records.Later). ``issue`` takes a command that the meter makes itself, of a class and for an issuer.
+    commands may wait for them (records.Later). ``errand`` says that there is something to be fetched, or that the meter is to go off (errands.Errands).
+    ``issue`` takes a command that the meter makes itself, of a class and for an issuer.
     """
 
     def __init__(self, identity: Identity, kept: Kept, now: Callable[[], float], premise: Premise, base: str = "cse-in") -> None:
@@ -38,6 +39,7 @@ class Body:
         self.notices = Notices(identity, kept, self.outbox, self.ts, base)
         self.jobs = Jobs(kept)
         self.occasion: Callable[[str], None] = lambda name: None
+        self.errand: Callable[[], None] = lambda: None
         self.issue: Callable[[str, Any, str, str], None] = lambda kind, envelope, issuer, identifier: None
         self._happened: list[str] = []
 

@@ -26,6 +26,7 @@ class Commands:
 
     def __init__(self, body: Body, handlers: Handlers) -> None:
         self._body, self._handlers = body, handlers
+        self._bannered = frozenset(kind for (kind, _), handler in handlers.items() if handler.banner)
         self._active = {key: Command(**value) for key, value in body.kept.all("active").items()}
 
     # --- what comes in ---------------------------------------------------------------------------------------------------------------------------------------
@@ -84,8 +85,7 @@ class Commands:
     def banner(self, identifier: str) -> bool:
         """Tell whether failures of a command are shown to the consumer."""
         kind = self._body.kept.get("kind", identifier)
-        handler = self._handlers.get((kind[0], kind[1])) if kind else None
-        return handler is not None and handler.banner
+        return kind is not None and kind[0] in self._bannered
 
     def due(self, now: float) -> float | None:
         """Do what is due, and give the time when this is to be called again."""
@@ -212,6 +212,9 @@ class Commands:
         self._keep(replace(command, step="screen", item=item, wake=self._body.now() + self._body.settings.timer("displayWithin"), waits=()))
 
     def _displayed(self, command: Command) -> Command:
+        replaced = self._active.get(key_of(command.issuer, str(command.params.get("replaces", ""))))
+        if replaced is not None and replaced.kind == command.kind and replaced.step in ("screen", "consumer"):
+            self._status(replaced, State.EXECUTED, result={"disposition": "replaced", "replacedBy": command.id})
         wanted = command.envelope.get("consumerDeadline", self._body.settings.timer("consumerDeadline"))
         due = min(self._body.now() + float(wanted), seconds_of(command.envelope["validUntil"]))
         return self._keep(replace(self._status(command, State.DISPLAYED), step="consumer", due=due, wake=due))
@@ -262,6 +265,8 @@ class Commands:
         event = wrong.event if wrong.event != wrong.code or wrong.code != "requestInvalid" else (handler.rejection if handler else "") or wrong.event
         self._status(command, State.REJECTED, error=(wrong.code, wrong.text), other=wrong.code == "requestDuplicate")
         self._tell(command, event, wrong.text)
+        if wrong.code == "requestUnauthorised":
+            self._body.events.record("accessRefused", wrong.text, severity="warning", command=command.id)
 
     def _fail(self, command: Command, code: str, text: str) -> None:
         if command.item and command.step == "screen":
@@ -277,8 +282,7 @@ class Commands:
         """Record an error, alert whoever is concerned, and show it where the type says so."""
         told = (*command.concerned, *CONCERNED.get(command.kind, ()))
         self._body.events.record(kind, text, command=command.id, told=told, severity="warning" if kind in ("notRead", "notActed", "notAccepted") else "error")
-        handler = self._handlers.get((command.kind, command.type))
-        if handler is not None and handler.banner:
+        if command.kind in self._bannered:
             self._body.notices.banner(kind, text)
 
     def _status(

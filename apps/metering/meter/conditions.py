@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from apps.metering.meter import outages, quality
 from apps.metering.meter.body import Body
 from apps.metering.meter.physics import MICRO
 
@@ -11,7 +12,7 @@ BATTERY_LOW, MEMORY_HIGH, CLOCK_OFF = 20.0, 90.0, 60.0
 
 
 def sense(meter: Body, values: Mapping[str, Any]) -> None:
-    """Let a meter sense new values; what is wrong with them is recorded once, when it begins."""
+    """Let a meter sense new values; what is wrong with them is recorded once, when it begins, but tamper each time that it is sensed."""
     before, plant = meter.plant.sensed, meter.plant
     plant.advance(meter.now())
     registers = values.get("registers")
@@ -20,7 +21,7 @@ def sense(meter: Body, values: Mapping[str, Any]) -> None:
     plant.sense(**{name: value for name, value in values.items() if name != "registers"})
     after = plant.sensed
     asset = ("Casset",)
-    if after.tamper and not before.tamper:
+    if values.get("tamper"):
         meter.events.record("tamper", "the meter senses that it was opened or moved", severity="critical", told=asset)
     if after.battery < BATTERY_LOW <= before.battery:
         meter.events.record("battery", f"the battery is at {after.battery:g} percent", severity="warning")
@@ -32,6 +33,7 @@ def sense(meter: Body, values: Mapping[str, Any]) -> None:
         meter.outbox.update(meter.node("battery"), "m2m:bat", {"btl": round(after.battery), "bts": 5 if after.battery < BATTERY_LOW else 1})
     if after.memory != before.memory:
         meter.outbox.update(meter.node("memory"), "m2m:mem", {"mma": round(1_048_576 * (1 - after.memory / 100))})
+    quality.judge(meter)
     plant.keep()
 
 
@@ -41,14 +43,7 @@ def supply(meter: Body, there: bool) -> None:
         return
     meter.plant.advance(meter.now())
     meter.plant.sense(supply=there, voltage=230.0 if there else 0.0)
-    if not there:
-        meter.kept.put("outage", "open", {"outageId": f"{meter.identity.name}-O{meter.kept.number('outage')}", "start": meter.ts()})
-    elif (found := meter.kept.get("outage", "open")) is not None:
-        phases = ["L1"] if meter.identity.electric else []
-        outage = {**found, "end": meter.ts(), "planned": False, "phases": phases}
-        meter.kept.put("outages", found["outageId"], outage)
-        meter.kept.drop("outage", "open")
-        meter.outbox.put(meter.place("outage/log"), outage)
-        meter.events.record("restored", f"the supply is back after outage {found['outageId']}", severity="info")
+    outages.end(meter) if there else outages.begin(meter)
+    quality.judge(meter)
     meter.plant.keep()
     meter.readings.show()

@@ -6,11 +6,15 @@ from typing import Any
 from apps.client import Notification
 from apps.metering import tree
 from apps.metering.device import Setup
-from apps.metering.meter import appliances, handlers
+from apps.metering.meter import appliances, equipment, handlers, quality
 from apps.metering.meter.body import Body
 from apps.metering.meter.commands import Commands
+from apps.metering.meter.errands import Errands
+from apps.metering.meter.handlers import maint
 from apps.metering.meter.readings import NoReading
 from apps.metering.meter.records import key_of
+from apps.metering.vocabulary import State
+from cse.errors import TargetNotReachable
 
 
 class Meter:
@@ -21,24 +25,28 @@ class Meter:
         self.name = body.identity.ae
         self.outbox = body.outbox
         self.commands = Commands(body, handlers.ALL)
+        self.errands = Errands(body)
         body.occasion = self._occasion
         body.issue = self.commands.arrive
         self._jobs = {**handlers.JOBS, "point": self._point, "report": self._report}
 
     async def set_up(self, setup: Setup) -> None:
         """Register, and ensure tree and subscriptions."""
-        await tree.grow(setup.client, self.body.identity, [setup.url])
+        await tree.grow(setup.client, equipment.plate(self.body), [setup.url])
         await tree.listen(setup.client, self.body.identity, setup.url)
         values = await appliances.listen(setup.client, self.body.identity, setup.url)
         with self.body.kept.turn():
             appliances.remember(self.body, values)
 
     async def work(self, setup: Setup) -> None:
-        """Need nothing more."""
+        """Do what takes time."""
+        await self.errands.run(setup.client)
 
     def start(self) -> None:
         """Begin to measure: facts of the start go out, timetables begin anew."""
         body = self.body
+        if body.kept.get("meter", "retired"):
+            return
         with body.kept.turn():
             now = body.now()
             body.plant.advance(now)
@@ -54,20 +62,26 @@ class Meter:
             body.tell()
 
     def _startup(self, first: bool) -> None:
-        body, identity = self.body, self.body.identity
-        plate = {"serial": identity.name, "model": identity.model, "hardware": identity.hardware, "firmware": identity.firmware, "first": first}
-        body.events.record("startup", f"{identity.kind} meter {identity.name} has started", severity="info", extra=plate)
+        body, identity = self.body, equipment.plate(self.body)
+        plate = {"serial": identity.name, "model": identity.model, "hardware": identity.hardware, "firmware": identity.firmware}
+        plate |= {"software": identity.software}
+        body.events.record("startup", f"{identity.kind} meter {identity.name} has started", severity="info", extra={**plate, "first": first})
         self._read("startup")
+        handlers.start(body, first)
 
     def receive(self, rest: str, notification: Notification) -> None:
         """Take what the CSE tells: a command (``cmd/<class>``), the consumer's ``actions``, the ``screen``, what a device or the head-end did."""
         body, about = self.body, notification.resource
         if about is None:
             return
+        if body.kept.get("meter", "retired"):
+            raise TargetNotReachable(f"{self.name} was taken out")
         with body.kept.turn():
             if rest.startswith("cmd/"):
                 creator = str(about.get("cr") or notification.by)
                 self.commands.arrive(rest.removeprefix("cmd/"), about.get("con"), creator.rpartition("/")[2], about.ri)
+            elif rest.startswith("node/"):
+                self._managed(rest.removeprefix("node/"), about.attributes)
             elif rest.startswith(("device/", "setpoint")):
                 appliances.heard(body, rest, _content(about), notification.by)
             else:
@@ -87,6 +101,22 @@ class Meter:
             case _ if rest.startswith("events/"):
                 self._noticed(content)
 
+    def _managed(self, name: str, attributes: Mapping[str, Any]) -> None:
+        """Do what a trigger of a management object asks for."""
+        if name != "reboot":
+            maint.asked(self.body, name, attributes)
+        elif attributes.get("rbo") is True:
+            self.body.outbox.update(self.body.node("reboot"), "m2m:rbo", {"rbo": False})
+            self.start()
+
+    def _delivered(self, name: str) -> None:
+        """Carry out a package that was fetched for a management object, as a command of the asset organisation would be; say so when it is not to be had."""
+        envelope = maint.ordered(self.body, name)
+        if envelope is not None:
+            self.commands.arrive("maint", envelope, "Casset", envelope["cmdId"])
+        if envelope is None or self.body.kept.get("command", key_of("Casset", envelope["cmdId"]))["state"] != State.EXECUTED:
+            equipment.refuse(self.body, equipment.PARTS[f"{name}Update"])
+
     def _decided(self, told: Mapping[str, Any]) -> None:
         """Let go on what the members of a group have agreed on, or what one of them has refused (apps.metering.accord)."""
         members = told.get("members")
@@ -105,6 +135,9 @@ class Meter:
         body = self.body
         if body.faults.active("silence"):
             return body.faults.ends()
+        if body.kept.get("meter", "retired"):
+            body.outbox.wake()
+            return body.faults.ends()
         with body.kept.turn():
             for name, value in body.jobs.take(now):
                 self._jobs[name.partition(":")[0]](body, {"name": name, "now": now, **value})
@@ -119,6 +152,7 @@ class Meter:
         moment = float(job.get("moment", job["now"]))
         grid = body.readings.next(moment - body.identity.interval)
         body.readings.point(grid)
+        quality.judge(body)
         body.jobs.set("point", body.readings.next(grid))
 
     def _report(self, body: Body, job: Mapping[str, Any]) -> None:
@@ -134,6 +168,9 @@ class Meter:
 
     def _occasion(self, name: str) -> None:
         """Let go on who waits for an occasion; a reading that nobody waits for and that could not go out is an error."""
+        if name.startswith("fetched:node:"):
+            self._delivered(name.removeprefix("fetched:node:"))
+            return
         found, _, tag = name.partition(":")
         if not self.commands.occasion(name) and found in ("held", "late") and tag.startswith("reading:"):
             identifier = tag.removeprefix("reading:")

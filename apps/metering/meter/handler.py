@@ -42,7 +42,8 @@ class Handler:
 
     unsent: the effect is the answer itself, and this is the code when it cannot be sent; "" otherwise. failure: the code when an effect does not take.
     refused: type of the error event when the consumer declines, "" for none. unread: the same for silence, "" for notRead or notActed.
-    rejection: type of the error event of a ``rejected``, "" for its code. banner: failures are shown to the consumer too. override: the consumer may.
+    stays: the item stays on the screen when the consumer's time has passed, until it is cleared (appointments).
+    rejection: type of the error event of a ``rejected``, "" for its code. banner: failures of its class are shown too. override: the consumer may.
     silence: called in the place of expiry when the consumer says nothing; None, or an Outcome, as ``apply`` gives it.
     stays: an item that was not read stays on the screen until its validUntil, and viewing is told apart from what else is done with it.
     begin: raises Failed when the command cannot be begun at its time; nothing was shown yet.
@@ -65,8 +66,8 @@ class Handler:
     rejection: str = ""
     banner: bool = False
     override: bool = False
-    silence: Callable[[Body, Command], Outcome | None] | None = None
     stays: bool = False
+    silence: Callable[[Body, Command], Outcome | None] | None = None
     begin: Callable[[Body, Command], None] = _nothing
     informs: Callable[[Command], bool] = _is_informed
 

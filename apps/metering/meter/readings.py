@@ -78,9 +78,7 @@ class Readings:
                 self._series("readings/net", ts, {"value": _net(flow), "unit": "kWh", **judged})
             self._series("generation/output", ts, {"value": flow.generated / MICRO, "unit": "kWh"})
             self._series("generation/quality", ts, {"voltage": sensed.voltage, "frequency": sensed.frequency, "power": power})
-            current = round(abs(self._plant.power(moment)) / sensed.voltage, 3) if sensed.voltage else 0.0
-            samples = {"voltage": sensed.voltage, "frequency": sensed.frequency, "current": current, "powerFactor": 0.97, "flicker": 0.2, "harmonics": 1.5}
-            self._series("pq/samples", ts, samples)
+            self._series("pq/samples", ts, self._plant.quality(moment))
             for place in SERIES:
                 self._kept.prune(f"points {place}", stamp(moment - KEPT))
         self._kept.prune("points readings/profile", stamp(moment - KEPT))
@@ -119,7 +117,7 @@ class Readings:
 
     def next_report(self, moment: float) -> float:
         """Give the time of the scheduled register reading after a moment."""
-        period = self._settings.period
+        period = self._settings.period(moment)
         return (moment // period + 1) * period
 
 

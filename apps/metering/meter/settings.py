@@ -6,6 +6,7 @@ from typing import Any
 from apps.metering.memory import Kept
 from apps.metering.outbox import Outbox
 from apps.metering.tree import Identity
+from cse.datatypes import seconds_of
 
 
 class Settings:
@@ -62,7 +63,7 @@ class Settings:
         """AE-IDs of everybody who gets reports."""
         return tuple(dict.fromkeys(str(report["recipient"]) for report in self.reports))
 
-    @property
-    def period(self) -> float:
-        """Seconds between two scheduled register readings: the shortest that a recipient asks for."""
-        return min((float(report["period"]) for report in self.reports if "registers" in report["what"]), default=self._identity.period)
+    def period(self, at: float) -> float:
+        """Give the seconds between two scheduled register readings: the shortest of the reports that have begun by a time."""
+        begun = [report for report in self.reports if "start" not in report or seconds_of(report["start"]) <= at]
+        return min((float(report["period"]) for report in begun if "registers" in report["what"]), default=self._identity.period)

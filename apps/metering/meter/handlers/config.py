@@ -11,6 +11,9 @@ from cse.datatypes import seconds_of
 _MOST = 100
 """General parameters that a meter has room for."""
 
+_SHORTEST = 1.0
+"""Seconds between two reports at least."""
+
 
 def _check_settings(meter: Body, command: Command) -> None:
     settings = command.params["settings"]
@@ -30,13 +33,21 @@ def _check_reporting(meter: Body, command: Command) -> None:
     recipient = command.params["recipient"]
     if not organisation(recipient):
         raise Rejected("requestInvalid", f"params.recipient: {recipient} is no organisation that takes reports")
+    if 0 < command.params["period"] < _SHORTEST:
+        raise Rejected("requestInvalid", f"params.period: must be 0 for no reports, or {_SHORTEST:g} seconds or more, not {command.params['period']}")
+    for what in wanted(command.params):
+        if what not in ("registers", "profile") and not meter.identity.electric:
+            raise Rejected("requestUnsupported", f"params.what: a {meter.identity.kind} meter has no {what}")
 
 
 def _set_reporting(meter: Body, command: Command) -> Outcome:
-    params = command.params
+    """Change the timetable; the reports of others go on, and one with a start begins then."""
+    params, first = command.params, f"report:{command.params['recipient']}"
     meter.settings.set_report(params["recipient"], wanted(params), params["period"], params.get("start"))
-    start = max(meter.now(), seconds_of(params["start"])) if "start" in params else meter.now()
-    meter.jobs.set("report", meter.readings.next_report(start))
+    meter.jobs.drop(first)
+    if params["period"] and "start" in params and seconds_of(params["start"]) > meter.now():
+        meter.jobs.set(first, seconds_of(params["start"]))
+    meter.jobs.set("report", meter.readings.next_report(meter.now()))
     return Done({"recipient": params["recipient"], "period": params["period"]})
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from apps.metering.meter import spans
 from apps.metering.meter.body import Body
 from apps.metering.meter.handler import Handler
 from apps.metering.meter.readings import NoReading
@@ -20,8 +21,7 @@ def wanted(params: Mapping[str, Any]) -> list[str]:
 
 def _check(meter: Body, command: Command) -> None:
     params = command.params
-    if params.get("from", "") > params.get("to", "~"):
-        raise Rejected("requestInvalid", f"params.from: {params['from']} is later than params.to {params['to']}")
+    spans.check(params)
     for what in wanted(params):
         if what in ("export", "net", "generation") and not meter.identity.electric:
             raise Rejected("requestUnsupported", f"params.what: a {meter.identity.kind} meter has no {what}")
@@ -35,7 +35,7 @@ def _read_now(meter: Body, command: Command) -> Outcome:
     if stored and meter.faults.use("retrieve"):
         raise Failed("retrievalFailed", f"{stored[0]} could not be read")
     for place in stored:
-        points |= meter.readings.points(place, params.get("from", ""), params.get("to", "")).keys()
+        points |= meter.readings.points(place, *spans.span(params)).keys()
     result: dict[str, Any] = {"dgt": sorted(points)} if stored else {}
     if "registers" not in what:
         return Done(result)
