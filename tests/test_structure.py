@@ -70,5 +70,3 @@ def test_no_type_checking_imports_or_catch_alls() -> None:
         handlers = [found for found in ast.walk(tree) if isinstance(found, ast.ExceptHandler)]
         broad = [h for h in handlers if h.type is None or (isinstance(h.type, ast.Name) and h.type.id in ("Exception", "BaseException"))]
         assert not broad or path in DRIVER or all(isinstance(h.body[-1], ast.Raise) for h in broad), path
-
-

@@ -17,9 +17,6 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 2.0
 """Seconds between two attempts to reach the CSE."""
 
-ENTERING = 32
-"""Entities of one process that set themselves up at the same time; the others wait for their turn."""
-
 
 @dataclass(frozen=True, slots=True)
 class Setup:
@@ -73,7 +70,6 @@ class Post:
 
     def __init__(self) -> None:
         self._receivers: dict[str, Callable[[str, Notification], None]] = {}
-        self.entering = asyncio.Semaphore(ENTERING)
         self.http = Inbox.http(receive=self._take)
         self.coap = Inbox.coap(receive=self._take)
 
@@ -196,8 +192,7 @@ class Device:
         while True:
             try:
                 if self.linked:
-                    async with self._post.entering:
-                        await core.set_up(setup)
+                    await core.set_up(setup)
                     return
             except (TargetNotReachable, RequestTimeout) as failed:
                 log.info("%s waits for the CSE: %s", self.name, failed)

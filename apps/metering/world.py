@@ -16,7 +16,7 @@ from apps.demo.process import Running, running_cse
 from apps.metering import access, organisations, tree
 from apps.metering.clock import Clock, RealClock
 from apps.metering.collect import Collect
-from apps.metering.device import ENTERING, Core, Device, Post
+from apps.metering.device import Core, Device, Post
 from apps.metering.display import Display
 from apps.metering.keys import public_text, signing_key
 from apps.metering.memory import Memory
@@ -36,6 +36,9 @@ from bindings.ports import Sender
 ADMIN = "CAdmin"
 PATIENCE, SETTLING = 30.0, 0.5
 """Seconds that the world may take to stand: at least, and more for each of its devices."""
+
+ENTERING = 8
+"""Premises that are set up at the same time."""
 
 METERS_A_SOCKET = 16
 """Meters that share one CoAP socket."""
@@ -201,8 +204,14 @@ class World:
                     await admin.access_policy(self.plan.base, name, rules)
 
     async def _inhabit(self, admin: Client) -> None:
-        """Switch everybody on, those first whom the others look for; then make the groups."""
+        """Switch everybody on, those first whom the others look for, some premises at a time; then make the groups."""
         plan = self.plan
+        self._add("sm-watch", self._watcher)
+        self._add("sm-settle", lambda: Settle(self._key, *self._own("sm-settle")), coap=True)
+        self._add("sm-collect", lambda: Collect(*self._own("sm-collect")))
+        if plan.simulation:
+            self._add("sm-test", lambda: Simulation(self.devices, *self._own("sm-test", later=self._start, issuer=self._issuer)))
+        central = list(self.devices)
         for number, (premise, meters) in enumerate(plan.premises.items()):
             names = [meter.name for meter in meters]
             self._add(f"ihd-{premise}", lambda premise=premise, names=names: Display(premise, names, *self._own(f"ihd-{premise}")), coap=number % 2 == 0)  # type: ignore[misc]
@@ -211,18 +220,24 @@ class World:
                 self._add(device, lambda device=device, of=of, wires=wires: Appliance(device, of, wires, *self._own(device)))  # type: ignore[misc]
             for device, of in {name: meter.name for meter in meters for name in meter.generators}.items():
                 self._add(device, lambda device=device, of=of, wires=wires: Generator(device, of, wires, *self._own(device)))  # type: ignore[misc]
-        self._add("sm-watch", self._watcher)
-        self._add("sm-settle", lambda: Settle(self._key, *self._own("sm-settle")), coap=True)
-        self._add("sm-collect", lambda: Collect(*self._own("sm-collect")))
-        if plan.simulation:
-            self._add("sm-test", lambda: Simulation(self.devices, *self._own("sm-test", later=self._start, issuer=self._issuer)))
-        await self._all_on(list(self.devices))
         for number, meter in enumerate(plan.meters):
             self._add(meter.ae, lambda meter=meter: self._meter(meter), coap=number % 2 == 1)  # type: ignore[misc]
-        await self._all_on([meter.ae for meter in plan.meters if meter.name not in plan.off])
-        for premise, meters in plan.premises.items():
-            members = [f"{plan.base}/{meter.ae}" for meter in meters if meter.name not in plan.off]
-            if members:
+        room = asyncio.Semaphore(ENTERING)
+        async with asyncio.timeout(PATIENCE + SETTLING * len(self.devices)):
+            await self._all_on(central)
+            async with asyncio.TaskGroup() as tasks:
+                for premise, meters in plan.premises.items():
+                    tasks.create_task(self._premise_on(admin, premise, meters, room))
+
+    async def _premise_on(self, admin: Client, premise: str, meters: Sequence[Identity], room: asyncio.Semaphore) -> None:
+        plan = self.plan
+        async with room:
+            devices = {name for meter in meters for name in (*meter.generators, *meter.appliances)}
+            await self._all_on([f"ihd-{premise}", *sorted(devices)])
+            on = [meter.ae for meter in meters if meter.name not in plan.off]
+            await self._all_on(on)
+            if on:
+                members = [f"{plan.base}/{name}" for name in on]
                 await admin.group(plan.base, f"grp-{premise}", members, room=100, mt=int(Ty.AE), acpi=[f"{plan.base}/acp-group"])
 
     def _own(self, name: str, **more: Any) -> tuple[Any, ...]:
@@ -243,10 +258,9 @@ class World:
     async def _all_on(self, names: Sequence[str]) -> None:
         for name in names:
             self.devices[name].power_on()
-        async with asyncio.timeout(PATIENCE + SETTLING * len(names)):
-            for name in names:
-                await self.devices[name].ready.wait()
-            await self._written(names)
+        for name in names:
+            await self.devices[name].ready.wait()
+        await self._written(names)
 
     async def _written(self, names: Sequence[str]) -> None:
         """Wait until what they have to say at their start is written: who is told that the world is ready finds it."""

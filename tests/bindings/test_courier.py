@@ -559,6 +559,8 @@ async def test_forgetting_drops_what_waits_for_closed_targets(target: Target) ->
         await post.put("n2", to=target.url)
         await post.until(n2=True)
     assert target.names == ["n2"]
+
+
 class Inside(Outbox):
     """An outbox whose core takes notifications itself, out of the outbox in the same commit, and refuses some."""
 

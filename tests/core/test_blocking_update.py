@@ -40,9 +40,7 @@ def test_the_guard_is_asked_with_the_changes(cse: Driven) -> None:
     (call,) = cse.asked
     (subscription,) = cse.store.subscriptions(before["ri"])
     assert (call.request.op, call.request.to, call.request.fr, call.urls) == (Operation.NOTIFY, "Cguard", "/id-in", ("http://guard",))
-    assert call.request.pc == {
-        "m2m:sgn": {"nev": {"rep": {"m2m:cnt": {"mni": 3, "mbs": 9, "lbl": None}}, "net": 7}, "sur": f"/id-in/{subscription.ri}"}
-    }
+    assert call.request.pc == {"m2m:sgn": {"nev": {"rep": {"m2m:cnt": {"mni": 3, "mbs": 9, "lbl": None}}, "net": 7}, "sur": f"/id-in/{subscription.ri}"}}
     after = seen(cse, POWER)
     assert (after["mni"], after["mbs"], after["st"]) == (3, 9, before["st"] + 1)
     assert "lbl" not in after

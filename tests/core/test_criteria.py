@@ -272,7 +272,6 @@ def conditions(criteria: dict[str, Any], relatives: Relatives) -> Iterator[bool]
     """Say of every condition whether it holds, straight from the table of procedures 10.2."""
     node, children, parent = relatives
 
-
     def before(name: str, limit: Any) -> bool:
         return name in node and bool(node[name] < limit)
 

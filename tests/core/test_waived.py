@@ -78,9 +78,7 @@ def test_a_target_that_does_not_answer_its_verification_is_notified_all_the_same
     assert [notice.target for notice in cse.taken()] == [URL]
 
 
-@pytest.mark.parametrize(
-    "code", [RSC.SUBSCRIPTION_CREATOR_HAS_NO_PRIVILEGE, RSC.SUBSCRIPTION_HOST_HAS_NO_PRIVILEGE, RSC.ORIGINATOR_HAS_NO_PRIVILEGE]
-)
+@pytest.mark.parametrize("code", [RSC.SUBSCRIPTION_CREATOR_HAS_NO_PRIVILEGE, RSC.SUBSCRIPTION_HOST_HAS_NO_PRIVILEGE, RSC.ORIGINATOR_HAS_NO_PRIVILEGE])
 def test_a_target_that_refuses_is_respected(cse: Driven, code: RSC) -> None:
     """TS-0004 7.5.1.2.1: 4101 and 5205 are how a receiver says that it does not want to be told."""
     cse.answer = answering(code)

@@ -94,9 +94,7 @@ def _type(kind: ResourceType) -> str:
         made,
         _forms(kind),
     ]
-    lines = (
-        (f"`{row.short}`", row.long, f"`{row.type.name}`", row.card, row.create, row.update, row.announce, _code(row.default)) for row in kind.attributes
-    )
+    lines = ((f"`{row.short}`", row.long, f"`{row.type.name}`", row.card, row.create, row.update, row.announce, _code(row.default)) for row in kind.attributes)
     table = _table(("short", "long name", "type", "card.", "CREATE", "UPDATE", "announced", "default"), lines)
     return "\n\n".join([f"## {kind.name}", " ".join(filter(None, facts)), table])
 
@@ -126,9 +124,7 @@ def _specialisations() -> str:
 
 def _form(kind: ResourceType, value: Any, form: ResourceType) -> str:
     rows_ = [row for row in form.attributes if row not in kind.attributes]
-    lines = (
-        (f"`{row.short}`", row.long, f"`{row.type.name}`", row.card, row.create, row.update, row.announce, _code(row.default)) for row in rows_
-    )
+    lines = ((f"`{row.short}`", row.long, f"`{row.type.name}`", row.card, row.create, row.update, row.announce, _code(row.default)) for row in rows_)
     head = ("short", "long name", "type", "card.", "CREATE", "UPDATE", "announced", "default")
     table = _table(head, lines) if rows_ else "It has no attributes of its own."
     lacking = ", ".join(f"`{row.short}`" for row in kind.attributes if row.short not in form.names)
@@ -287,9 +283,7 @@ def _status_codes() -> str:
 
 
 def _coap_options() -> str:
-    lines = (
-        (f"oneM2M-{each.name}", f"`{each.parameter}`", each.number, each.old or "", "text" if each.text else "number", each.longest) for each in TABLE
-    )
+    lines = ((f"oneM2M-{each.name}", f"`{each.parameter}`", each.number, each.old or "", "text" if each.text else "number", each.longest) for each in TABLE)
     return _page(
         "CoAP options",
         "The options of TS-0008 6.2.2. Requests may use the numbers of Release 3 and later or those of Releases 1 and 2; the answer has those of its request.",

@@ -65,8 +65,7 @@ def test_no_attribute_is_missing_invented_or_out_of_order(resource_type: Resourc
 def test_each_row_equals_the_fact(resource_type: ResourceType) -> None:
     ours = [(row.short, row.long, row.type.name, row.card, row.create, row.update, row.announce) for row in resource_type.attributes]
     theirs = [
-        (row["short"], row["name"], type_of(row), row["card"].removesuffix("(L)"), row["create"], row["update"], row["annc"])
-        for row in rows_of(resource_type)
+        (row["short"], row["name"], type_of(row), row["card"].removesuffix("(L)"), row["create"], row["update"], row["annc"]) for row in rows_of(resource_type)
     ]
     assert ours == theirs
 

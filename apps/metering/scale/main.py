@@ -1,6 +1,7 @@
 """``cse demo --metering --meters 2000``: brings a fleet up, lets it work for some periods, and says what it has found."""
 
 import asyncio
+import logging
 import resource
 import sys
 from collections.abc import Callable
@@ -30,6 +31,7 @@ def run(http: str, coap: str, store: str | None, meters: int, period: float, per
         console.print(f"a fleet needs meters, a period of a second or more, and periods, not {meters}, {period:g} and {periods}", style="red")
         return 2
     _open_many_files()
+    logging.getLogger("coap").setLevel(logging.CRITICAL)  # aiocoap complains of each request that is given up when the fleet is switched off
     with TemporaryDirectory(prefix="onem2m-fleet-") as directory:
         plan = Plan(Path(directory), fleet(meters, period), frozenset(), simulation=False, store=store or "", http=http, coap=coap)
         try:
@@ -72,7 +74,6 @@ async def _play(plan: Plan, period: float, periods: int, console: Console) -> in
         console.print(f"{len(plan.meters)} meters stand after {loop.time() - began:.0f} s and {figures.requests} requests", highlight=False)
         play = Play(world, period, periods)
         await play.run(lambda said: console.print(said, highlight=False, soft_wrap=True))
-        await world.hush()
         _summary(play, console)
         return 1 if play.faults else 0
     finally:
@@ -101,7 +102,7 @@ def _summary(play: Play, console: Console) -> None:
         ("memory of the meters", f"{last.memory.meters >> 20} MB, {(last.memory.meters - middle.memory.meters) / (1 << 20):+.1f} MB in the second half"),
         ("memory of the CSE", f"{last.memory.cse >> 20} MB, {(last.memory.cse - middle.memory.cse) / (1 << 20):+.1f} MB in the second half"),
         ("processor", f"{_mean([seen.busy[0] for seen in play.seen]):.0%} the meters, {_mean([seen.busy[1] for seen in play.seen]):.0%} the CSE"),
-        ("waiting at the end", f"{last.unsent} requests in the meters"),
+        ("waiting at the end", f"{last.unsent} requests in the entities"),
     )
     console.print()
     for name, value in rows:

@@ -29,9 +29,6 @@ LEAK = 0.1
 NEARLY = 0.95
 """Share of a period after which the next one is nearly due."""
 
-GRACE = 1.0
-"""Seconds in which requests under way end."""
-
 LOOKING = 16
 """Premises that are looked at at the same time."""
 
@@ -71,12 +68,6 @@ class Fleet(World):
         """Tell whether a meter talks CoAP."""
         return self.devices[meter.ae].coap
 
-    async def hush(self) -> None:
-        """Let nobody write any more, and what is under way end."""
-        for device in self.devices.values():
-            device.link(False)
-        await self.plan.clock.wait(GRACE)
-
     @property
     def standing(self) -> int:
         """How many meters have their trees, and report."""
@@ -84,7 +75,7 @@ class Fleet(World):
 
     @property
     def unsent(self) -> int:
-        """How many requests wait in the meters."""
+        """How many requests wait in the entities."""
         return sum(len(device.core.outbox) for device in self.devices.values() if device.core is not None)
 
 
@@ -99,7 +90,7 @@ class Memory:
 @dataclass(slots=True)
 class Period:
     """What one period has shown. behind: seconds that its last reading came after its time. tasks, unsent: of the event
-    loop, and requests that wait in the meters, at its end. busy: the share of a processor that the process with the meters had, and that with the CSE.
+    loop, and requests that wait in the entities, at its end. busy: the share of a processor that the process with the meters had, and that with the CSE.
     """
 
     figures: Figures
@@ -258,6 +249,8 @@ class Play:
         if (behind := max(self.total.behind, default=0.0)) > self.period:
             found.append(f"a reading came {behind:.1f} seconds after its time, later than the next one was due")
         middle, last = self.middle, self.seen[-1]
+        if last.unsent > max(middle.unsent, len(self.meters)):
+            found.append(f"{last.unsent} requests wait in the entities, there were {middle.unsent} half way")
         for name, before, after in (("meters", middle.memory.meters, last.memory.meters), ("CSE", middle.memory.cse, last.memory.cse)):
             if after > before * (1 + LEAK):
                 found.append(f"the memory of the {name} has grown from {before >> 20} to {after >> 20} MB in the second half")
