@@ -260,6 +260,14 @@ class World:
             self.devices[name].power_on()
         for name in names:
             await self.devices[name].ready.wait()
+        await self._written(names)
+
+    async def _written(self, names: Sequence[str]) -> None:
+        """Wait until what they have to say at their start is written: who is told that the world is ready finds it."""
+        marks = [(core.outbox, core.outbox.newest) for name in names if (core := self.devices[name].core) is not None]
+        while marks:
+            marks = [(outbox, mark) for outbox, mark in marks if (head := outbox.head()) is not None and head.number <= mark]
+            await asyncio.sleep(0.01)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
