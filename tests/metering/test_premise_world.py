@@ -48,7 +48,7 @@ async def test_a_generator_that_is_off_fails_the_request_and_does_not_follow_it_
         order = await stage.command("dno", "gen", "adjust", params)
         await stage.status(order, State.FAILED, error="applyFailed")
         await stage.control("powerOn", "gen-P1-1")
-        again = await stage.command("dno", "gen", "adjust", {**params, "level": 1, "end": stage.at(2)})
+        again = await stage.command("dno", "gen", "adjust", {**params, "level": 1, "end": stage.at(12)})  # retried within 5 s
         await stage.status(again, State.EXECUTED)
 
         async def released() -> bool:
