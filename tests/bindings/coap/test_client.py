@@ -4,7 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import cast
+from typing import Any, cast
 
 import pytest
 import uvloop
@@ -146,6 +146,38 @@ async def test_many_at_once_over_one_socket() -> None:
         answers = await asyncio.gather(*(sender.send(url, Request(Operation.RETRIEVE, f"x{n}", fr="C", rqi=str(n)), SECONDS) for n in range(50)))
     await listener.close(0)
     assert [(answer.rqi, answer.pc) for answer in answers] == [(str(n), {"a": f"x{n}"}) for n in range(50)]
+
+
+@pytest.mark.parametrize(("host", "lookups"), [("127.0.0.1", 1), ("::1", 1), ("localhost", 3)])
+async def test_a_numeric_address_is_looked_up_once_and_a_name_each_time(host: str, lookups: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, asked = asyncio.get_running_loop(), []
+    real = loop.getaddrinfo
+
+    async def counted(host: str, *rest: Any, **more: Any) -> Any:
+        asked.append(host)
+        return await real(host, *rest, **more)
+
+    monkeypatch.setattr(loop, "getaddrinfo", counted)
+    listener = await serve(lambda request: Response(RSC.OK, request.rqi, rvi="3"), host, 0)
+    url = f"coap://{f'[{host}]' if ':' in host else host}:{listener.address[1]}"
+    asked.clear()
+    async with sending() as sender:
+        for _ in range(3):
+            assert (await sender.send(url, READ, SECONDS)).rsc is RSC.OK
+    await listener.close(0)
+    assert len(asked) == lookups
+
+
+async def test_who_comes_back_at_its_address_is_found_there() -> None:
+    port = 0
+    async with sending() as sender:
+        for _ in range(3):
+            listener = await serve(lambda request: Response(RSC.OK, request.rqi, rvi="3"), "127.0.0.1", port)
+            port = listener.address[1]
+            assert (await sender.send(f"coap://127.0.0.1:{port}", READ, SECONDS)).rsc is RSC.OK
+            await listener.close(0)
+            with pytest.raises(TargetNotReachable):
+                await sender.send(f"coap://127.0.0.1:{port}", READ, SECONDS)
 
 
 async def test_it_can_be_closed_without_having_sent() -> None:
