@@ -158,7 +158,7 @@ class Play:
                 told(f"period {number + 1} of {self.periods}: {self._say(self.seen[-1])}")
         await self._answers()
         await self._stored()
-        self.faults += self._wrong()
+        self.faults += self.wrong()
 
     async def _until(self, moment: float) -> None:
         """Wait for what is due at a moment to be there, until the next is nearly due."""
@@ -189,7 +189,7 @@ class Play:
         for number, (premise, meters) in enumerate(premises):
             await world.plan.clock.wait(self.begin + self.period * (1 + number * self.periods / len(premises)) - now())
             actor, kind, name, params = COMMANDS[number % len(COMMANDS)]
-            identifier, since = f"fleet-{premise}", now()
+            identifier, since = f"fleet-{premise}-{self.begin:.0f}", now()
             envelope = {"cmdId": identifier, "type": name, "issuer": ae_id(actor), "issuedAt": stamp(since), "validUntil": stamp(since + 60), "consent": "none"}
             content = {"m2m:cin": {"con": document({**envelope, "params": params}), "cnf": DOCUMENT}}
             client = world.client(ae_id(actor), coap=number % 2 == 1)
@@ -239,7 +239,7 @@ class Play:
             self.faults.append(f"{address} has {found['cni']} instances, {least} were acknowledged")
         self.gaps += found.get("mdc") or 0
 
-    def _wrong(self) -> list[str]:
+    def wrong(self) -> list[str]:
         """Say what is not as it must be."""
         found = []
         if self.sent != self.due:
