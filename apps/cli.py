@@ -85,6 +85,9 @@ def demo(
 ) -> None:
     """Watch a street of meters at work against a real CSE, or the world of the smart-metering use cases."""
     if metering and meters is not None:
+        if flow or all_flows or hold:
+            typer.echo("cse: --meters plays a fleet; flows are played and held in a world of their own, without it", err=True)
+            raise typer.Exit(2)
         raise typer.Exit(run_fleet(http, coap, store, meters, period, periods, Console()))
     if metering:
         raise typer.Exit(run_metering(http, coap, store, flow, all_flows, hold, Console()))

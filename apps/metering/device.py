@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 from typing import Protocol
 
 from apps.client import Client, Inbox, Notification
@@ -66,21 +67,30 @@ class Core(Protocol):
 
 
 class Post:
-    """Where the entities of one process are notified, over HTTP and CoAP: one listener each. Who is off or cut off is not reached."""
+    """Where the entities of one process are notified, over HTTP and CoAP. Who is off or cut off is not reached.
 
-    def __init__(self) -> None:
+    One listener serves HTTP. Over CoAP a CSE has one notification at a time under way to a port (RFC 7252 4.7, NSTART), so there are several where there are
+    many entities.
+    """
+
+    def __init__(self, coaps: int = 1) -> None:
         self._receivers: dict[str, Callable[[str, Notification], None]] = {}
-        self.http = Inbox.http(receive=self._take)
-        self.coap = Inbox.coap(receive=self._take)
+        self._http = Inbox.http(receive=self._take)
+        self._coaps = [Inbox.coap(receive=self._take) for _ in range(coaps)]
+        self._dealt = count()
 
     async def __aenter__(self) -> "Post":
-        await self.http.__aenter__()
-        await self.coap.__aenter__()
+        for inbox in (self._http, *self._coaps):
+            await inbox.__aenter__()
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        await self.coap.__aexit__(None, None, None)
-        await self.http.__aexit__(None, None, None)
+        for inbox in (*self._coaps, self._http):
+            await inbox.__aexit__(None, None, None)
+
+    def url(self, coap: bool) -> str:
+        """Give the URL of a listener, those over CoAP in turn."""
+        return self._coaps[next(self._dealt) % len(self._coaps)].url if coap else self._http.url
 
     def open(self, name: str, receive: Callable[[str, Notification], None]) -> None:
         """Let an entity be reached."""
@@ -173,10 +183,9 @@ class Device:
 
     async def _live(self, core: Core) -> None:
         async with self._connect() as client:
-            inbox = self._post.coap if self.coap else self._post.http
             core.outbox.wake = self._mail.set
             self._post.open(self.name, self._received)
-            setup = Setup(client, f"{inbox.url}/{self.name}")
+            setup = Setup(client, f"{self._post.url(self.coap)}/{self.name}")
             await self._set_up(core, setup)
             core.start()
             self._broken.clear()

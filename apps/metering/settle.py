@@ -18,8 +18,8 @@ from cse.codes import NotificationEventType as Net
 from cse.datatypes import seconds_of
 from cse.errors import CSEError
 
-_AGAIN = 0.5
-"""Seconds until a meter whose tree is not complete yet is looked at again."""
+_AGAIN, _EACH = 0.5, 0.002
+"""Seconds until a meter whose tree is not complete yet is looked at again, and more for each meter that there is: looking for all of them has its price."""
 
 
 class Settle(Entity):
@@ -61,7 +61,7 @@ class Settle(Entity):
                 adopted.add(address)
             if adopted.issuperset(pending):
                 await self._new.wait()
-            await asyncio.sleep(_AGAIN)
+            await asyncio.sleep(_AGAIN + _EACH * len(found))
 
     async def _adopt(self, setup: Setup, address: str) -> None:
         _, kind, premise = (await setup.client.retrieve(address))["lbl"]

@@ -22,8 +22,8 @@ from cse.codes import NotificationEventType as Net
 from cse.datatypes import seconds_of
 from cse.errors import CSEError
 
-_AGAIN = 0.5
-"""Seconds until a meter whose tree is not complete yet is looked at again."""
+_AGAIN, _EACH = 0.5, 0.002
+"""Seconds until a meter whose tree is not complete yet is looked at again, and more for each meter that there is: looking for all of them has its price."""
 
 _TOGETHER = 8
 """Meters that are subscribed to at the same time."""
@@ -86,7 +86,7 @@ class Watch(Entity):
                     tasks.create_task(self._try_to_adopt(setup, meter, room))
             if adopted.issuperset(pending):
                 await self._new.wait()
-            await asyncio.sleep(_AGAIN)
+            await asyncio.sleep(_AGAIN + _EACH * len(found))
 
     async def _try_to_adopt(self, setup: Setup, meter: str, room: asyncio.Semaphore) -> None:
         async with room:

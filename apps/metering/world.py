@@ -94,10 +94,11 @@ class World:
         self.running: Running | None = None
         self._issuer = signing_key(plan.directory / "issuer.pem")
         self._cse = AsyncExitStack()
-        self._post = Post()
         self._http = HttpSender()
-        # Over CoAP one request at a time goes from a socket to a server (RFC 7252 4.7, NSTART), so a process of many devices has several.
-        self._coaps = [CoapSender() for _ in range(1 + len(plan.meters) // METERS_A_SOCKET)]
+        # Over CoAP one request at a time goes from a socket to a server (RFC 7252 4.7, NSTART), so a process of many devices has several, both ways.
+        sockets = 1 + len(plan.meters) // METERS_A_SOCKET
+        self._post = Post(sockets)
+        self._coaps = [CoapSender() for _ in range(sockets)]
         self._dealt = count()
         self._wires = {name: Premise() for name in plan.premises}
         self._key = signing_key(plan.directory / "head-end.pem")
@@ -207,7 +208,7 @@ class World:
         """Switch everybody on, those first whom the others look for, some premises at a time; then make the groups."""
         plan = self.plan
         self._add("sm-watch", self._watcher)
-        self._add("sm-settle", lambda: Settle(self._key, *self._own("sm-settle")), coap=True)
+        self._add("sm-settle", lambda: Settle(self._key, *self._own("sm-settle")))
         self._add("sm-collect", lambda: Collect(*self._own("sm-collect")))
         if plan.simulation:
             self._add("sm-test", lambda: Simulation(self.devices, *self._own("sm-test", later=self._start, issuer=self._issuer)))

@@ -284,6 +284,14 @@ async def test_a_fleet_of_none_is_refused(options: tuple[str, ...]) -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("option", [("--flow", "UC11-P"), ("--all-flows",), ("--hold",)])
+async def test_a_fleet_plays_no_flows(option: tuple[str, ...]) -> None:
+    code, said = await _command("--meters", "4", *option)
+    assert code == 2
+    assert "--meters" in said
+
+
+@pytest.mark.asyncio
 async def test_a_fleet_whose_cse_cannot_listen_says_so() -> None:
     code, said = await _command("--meters", "4", "--http", "127.0.0.1:none")
     assert code == 1

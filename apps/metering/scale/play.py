@@ -3,14 +3,14 @@
 import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from apps.metering.outbox import DOCUMENT, document
 from apps.metering.scale.tally import POINTS, REGISTERS, Counted, Figures, Tally
 from apps.metering.tree import Identity
-from apps.metering.vocabulary import KINDS, ae_id, stamp
+from apps.metering.vocabulary import KINDS, TIMERS, ae_id, stamp
 from apps.metering.world import PATIENCE, SETTLING, Plan, World
 from bindings.ports import Sender
 from cse.codes import Operation, ResourceTypeID
@@ -39,9 +39,13 @@ Told = Callable[[str], object]
 
 
 def fleet(meters: int, period: float) -> tuple[Identity, ...]:
-    """Give so many meters, four to a premise, of all kinds; each kind is met over both protocols, which the world gives out in turn."""
+    """Give so many meters, four to a premise, of all kinds; each kind is met over both protocols, which the world gives out in turn.
+
+    A report is missing when it has not come by the time of the next one.
+    """
+    schedule = Identity("", period=period, interval=period, timers={**TIMERS, "reportGrace": period})
     return tuple(
-        Identity(f"M{number + 1}", KINDS[(number + number // PREMISE) % len(KINDS)], premise=f"P{number // PREMISE + 1}", period=period, interval=period)
+        replace(schedule, name=f"M{number + 1}", kind=KINDS[(number + number // PREMISE) % len(KINDS)], premise=f"P{number // PREMISE + 1}")
         for number in range(meters)
     )
 
