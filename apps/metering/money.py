@@ -163,7 +163,7 @@ class Entry:
 class Account:
     """An account in advance. credit: negative when emergency credit is used. limit: of emergency credit that may be released; released: what was.
 
-    rest: what was consumed and is not booked yet; of less than the smallest amount until it has become one. empty: time in seconds since when nothing is left, or None.
+    rest: what was consumed and not booked yet, less than the smallest amount after a debit. empty: seconds since when nothing is left, or None.
     """
 
     credit: Decimal = ZERO

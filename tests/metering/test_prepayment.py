@@ -297,6 +297,18 @@ def test_who_pays_afterwards_again_is_not_cut(bench: Bench) -> None:
     assert supply(bench) == [("disabled", "prepayment"), ("enabled", "prepayment")]
 
 
+@pytest.mark.parametrize("more", [{}, {"disconnectAfter": {"seconds": 60}}])
+def test_other_terms_that_do_not_cut_give_the_supply_back(bench: Bench, more: dict[str, Any]) -> None:
+    tariff(bench)
+    prepay(bench, disconnectAfter={"amount": "0"})
+    prepay(bench, disconnectAfter={"amount": "0"})
+    assert supply(bench) == [("disabled", "prepayment")]
+    prepay(bench, **more)
+    assert supply(bench)[1:] == [("enabled", "prepayment")]
+    bench.later(100)
+    assert supply(bench)[2:] == [("disabled", "prepayment")] * len(more)
+
+
 # Emergency credit
 
 

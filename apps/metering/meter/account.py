@@ -127,6 +127,9 @@ def begin(meter: Body, mode: str, limit: Decimal | None, disconnect: Mapping[str
     found = replace(found, mode=mode, disconnect=disconnect, waived=False, account=account)
     _keep(meter, replace(found, currency=currency_of(meter), counted=meter.plant.totals.imported))
     show(meter)
+    due = money.cut_at(account, disconnect, meter.now())
+    if found.ahead and found.cut is not None and (due is None or due > meter.now()):
+        _restore(meter, payment(meter), found.cut)  # the new terms do not cut it, or not yet
     watch(meter)
 
 
