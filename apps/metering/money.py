@@ -163,7 +163,7 @@ class Entry:
 class Account:
     """An account in advance. credit: negative when emergency credit is used. limit: of emergency credit that may be released; released: what was.
 
-    rest: what was consumed but is less than the smallest amount, booked when it has become one. empty: time in seconds since when nothing is left, or None.
+    rest: what was consumed and not booked yet, less than the smallest amount after a debit. empty: seconds since when nothing is left, or None.
     """
 
     credit: Decimal = ZERO
@@ -212,6 +212,10 @@ class Account:
             return replace(self, rest=rest), None
         credit = difference(self.credit, booked)
         return replace(self, credit=credit, rest=rest)._at(now), Entry("debit", booked.copy_negate(), credit)
+
+    def owing(self, cost: Decimal) -> "Account":
+        """Let a cost wait for the next debit."""
+        return replace(self, rest=exact_sum((self.rest, cost)))
 
     def _at(self, now: float) -> "Account":
         if self.left > 0:

@@ -1,9 +1,7 @@
 """The words of the metering data model: names of entities and places, command classes and types, states, events, timers (docs/metering/data-model.md)."""
 
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
 from enum import StrEnum
-from typing import Any
 
 from cse.datatypes import timestamp
 
@@ -132,20 +130,3 @@ def organisation(aei: str) -> str:
 def stamp(seconds: float) -> str:
     """Give a time as it stands in contents: UTC, basic format, microseconds."""
     return timestamp(seconds)
-
-
-def amount(value: Any) -> Decimal:
-    """Give an amount exactly: a number or decimal text with at most four decimals. Raises ValueError with the end of a sentence."""
-    try:
-        found = Decimal(str(value))
-    except InvalidOperation:
-        raise ValueError(f"must be a decimal number, not {value!r}") from None
-    if isinstance(value, bool) or not found.is_finite() or found != round(found, 4):
-        raise ValueError(f"must have at most four decimals, not {value!r}")
-    return found
-
-
-def decimal_text(value: Decimal) -> str:
-    """Give an amount as text, without an exponent and needless zeros: ``12.5``."""
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -7,7 +7,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from apps.metering import forms
-from apps.metering.vocabulary import CLASSES, amount, decimal_text
+from apps.metering.vocabulary import CLASSES
 
 PUBLISHED = Path(__file__).parents[2] / "docs" / "metering" / "schemas"
 GOOD = {"cmdId": "c1", "type": "readNow", "issuer": "Cdno", "issuedAt": "20260101T000000", "validUntil": "20260101T000000,5", "consent": "none"}
@@ -46,14 +46,3 @@ def test_a_price_notice_has_no_target() -> None:
     assert forms.wrong("dr", envelope) == ""
     assert forms.wrong("dr", {**envelope, "params": {**params, "target": "dev-P1-1"}})
     assert forms.wrong("dr", {**envelope, "params": {**params, "action": "off", "target": "dev-P1-1"}}) == ""
-
-
-@pytest.mark.parametrize(("value", "text"), [("12.3400", "12.34"), (5, "5"), (0.1, "0.1"), ("0", "0"), (1e-4, "0.0001"), ("100", "100")])
-def test_amounts_are_exact(value: object, text: str) -> None:
-    assert decimal_text(amount(value)) == text
-
-
-@pytest.mark.parametrize("value", ["1.00001", "abc", True, "NaN", "Infinity", None])
-def test_amounts_that_are_none(value: object) -> None:
-    with pytest.raises(ValueError, match="must"):
-        amount(value)

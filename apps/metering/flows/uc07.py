@@ -7,10 +7,11 @@ from decimal import Decimal
 from typing import Any
 
 from apps.client import Inbox
+from apps.metering import money
 from apps.metering.equipment import RATED
 from apps.metering.flows.points import point, points
 from apps.metering.flows.stage import PATIENCE, Order, Stage, Unobserved
-from apps.metering.vocabulary import State, ae_id, decimal_text
+from apps.metering.vocabulary import State, ae_id
 from cse.datatypes import seconds_of
 
 GENERATOR = "gen-P1-1"
@@ -95,7 +96,7 @@ async def generated(stage: Stage) -> None:
         await _notified(stage, inbox)
     done = await stage.status(order, State.EXECUTED)
     await stage.client("dno").put(f"{stage.world.plan.base}/dno/acks", {"cmdId": order.id, "state": done["state"]})
-    amount = decimal_text(round(energy * PRICE, 4))
+    amount = money.text(round(energy * PRICE, 4))
     credit = await stage.command("bill", "credit", "addCredit", {"amount": amount, "currency": "EUR", "token": f"G-{stage.at(0)}"})
     entry = await stage.see("bill", "mtr-M1/payment/ledger", "the credit entry", lambda one: one.get("cmdId") == credit.id)
     stage.step("UC07-P10", f"acknowledged; {entry['amount']} {entry['currency']} credited as {entry['entryId']}")

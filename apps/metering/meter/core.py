@@ -6,7 +6,7 @@ from typing import Any
 from apps.client import Notification
 from apps.metering import tree
 from apps.metering.device import Setup
-from apps.metering.meter import appliances, equipment, handlers, quality
+from apps.metering.meter import account, appliances, equipment, handlers, quality
 from apps.metering.meter.body import Body
 from apps.metering.meter.commands import Commands
 from apps.metering.meter.errands import Errands
@@ -152,6 +152,7 @@ class Meter:
         moment = float(job.get("moment", job["now"]))
         grid = body.readings.next(moment - body.identity.interval)
         body.readings.point(grid)
+        account.debit(body)
         quality.judge(body)
         body.jobs.set("point", body.readings.next(grid))
 

@@ -1,5 +1,7 @@
 """Settings, reports, deadlines and the clock (use case 2, configure)."""
 
+from apps.metering import money
+from apps.metering.meter import account
 from apps.metering.meter.body import Body
 from apps.metering.meter.handler import Handler
 from apps.metering.meter.handlers import device
@@ -23,10 +25,16 @@ def _check_settings(meter: Body, command: Command) -> None:
         raise Rejected("requestInvalid", f"params.settings.label: {settings['label']!r} is no text")
     if len({*meter.settings.parameters, *settings}) > _MOST:
         raise Rejected("requestInvalid", f"params.settings: the meter keeps at most {_MOST} settings")
+    try:
+        account.windows(settings.get(account.WINDOWS, ""))
+    except money.MoneyFault as wrong:
+        raise Rejected("requestInvalid", f"params.settings.{account.WINDOWS}: {wrong}") from wrong
 
 
 def _apply_settings(meter: Body, command: Command) -> Outcome:
-    return Done({"version": meter.settings.apply(command.params["settings"])})
+    version = meter.settings.apply(command.params["settings"])
+    account.watch(meter)
+    return Done({"version": version})
 
 
 def _check_reporting(meter: Body, command: Command) -> None:

@@ -2,50 +2,50 @@
 
 from decimal import Decimal
 
+from apps.metering import money
 from apps.metering.meter import account
 from apps.metering.meter.body import Body
 from apps.metering.meter.handler import Handler
 from apps.metering.meter.records import Command, Done, Outcome, Rejected
-from apps.metering.vocabulary import amount, decimal_text
 
 
 def _amount(command: Command) -> Decimal:
     try:
-        found = amount(command.params["amount"])
-    except ValueError as wrong:
-        raise Rejected("requestInvalid", f"params.amount: {wrong}") from wrong
+        found = money.amount(command.params["amount"], "params.amount")
+    except money.MoneyFault as wrong:
+        raise Rejected("requestInvalid", str(wrong)) from wrong
     if found <= 0:
-        raise Rejected("requestInvalid", f"params.amount: must be more than 0, not {decimal_text(found)}")
+        raise Rejected("requestInvalid", f"params.amount: must be more than 0, not {money.text(found)}")
     return found
 
 
 def _check(meter: Body, command: Command) -> None:
-    found, value = account.account(meter), _amount(command)
-    if command.params["currency"] != found.currency:
-        raise Rejected("requestInvalid", f"params.currency: the account is in {found.currency}, not in {command.params['currency']}")
+    value, currency = _amount(command), account.payment(meter).currency
+    if command.params["currency"] != currency:
+        raise Rejected("requestInvalid", f"params.currency: the account is in {currency}, not in {command.params['currency']}")
     if command.type == "addCredit" and meter.kept.get("token", command.params["token"]) is not None:
         raise Rejected("requestInvalid", f"params.token: {command.params['token']!r} was used before")
-    if command.type == "releaseEmergencyCredit" and value > Decimal(found.limit) - Decimal(found.released):
-        left = decimal_text(Decimal(found.limit) - Decimal(found.released))
-        raise Rejected("requestInvalid", f"params.amount: {decimal_text(value)} is more than the {left} of emergency credit that are left")
+    if command.type == "releaseEmergencyCredit":
+        try:
+            account.payment(meter).account.release(value, meter.now())
+        except money.MoneyFault as wrong:
+            raise Rejected("requestInvalid", f"params.{wrong}") from wrong
 
 
 def _add(meter: Body, command: Command) -> Outcome:
     """Book a top-up; it pays back emergency credit first, which may then be released again."""
     meter.kept.put("token", command.params["token"], command.id)
-    found, value = account.account(meter), amount(command.params["amount"])
-    repaid = found.balance + value >= 0
-    entry = account.post(meter, "topUp", value, command=command.id, since=meter.now(), **({"released": "0"} if repaid else {}))
+    paid, entry = account.payment(meter).account.top_up(_amount(command), meter.now())
+    identifier = account.post(meter, paid, entry, command.id)
     _acted(meter, command)
-    return Done({"entryId": entry, "credit": account.account(meter).credit})
+    return Done({"entryId": identifier, "credit": money.text(paid.credit)})
 
 
 def _release(meter: Body, command: Command) -> Outcome:
-    value = amount(command.params["amount"])
-    released = Decimal(account.account(meter).released) + value
-    entry = account.post(meter, "emergencyRelease", value, command=command.id, released=decimal_text(released))
+    released, entry = account.payment(meter).account.release(_amount(command), meter.now())
+    identifier = account.post(meter, released, entry, command.id)
     _acted(meter, command)
-    return Done({"entryId": entry, "released": decimal_text(released)})
+    return Done({"entryId": identifier, "released": money.text(released.released)})
 
 
 def _acted(meter: Body, command: Command) -> None:

@@ -40,8 +40,8 @@ def _check(meter: Body, command: Command) -> None:
     count = _RATES.get(params["scheme"])
     if count is not None and len(consumption.rates) != count:
         raise Rejected("requestInvalid", f"params.rates: scheme {params['scheme']} has {count} for what is consumed, not {len(consumption.rates)}")
-    paid = account.account(meter)
-    if paid.mode == "prepayment" and paid.currency != consumption.currency:
+    paid = account.payment(meter)
+    if paid.ahead and paid.currency != consumption.currency:
         raise Rejected("requestInvalid", f"params.rates[0].currency: the account is in {paid.currency}, not in {consumption.currency}")
     if "effective" in params and seconds_of(params["effective"]) < meter.now() - LATE:
         raise Rejected("requestInvalid", f"params.effective: {params['effective']} has passed")
@@ -79,10 +79,10 @@ def in_force(params: Mapping[str, Any], moment: float) -> tuple[money.Rate, floa
 
 
 def _switch(meter: Body, moment: float) -> None:
-    """Count on the register of the rate that is in force from a moment, and let the display show it."""
+    """Count on the register of the rate that is in force from a moment, and let the display show it; what was used until now is for the one before."""
     tariff = meter.kept.get("tariff", "active")
     rate, following = in_force(tariff, moment)
-    meter.plant.advance(moment)
+    account.price(meter, rate.price)
     meter.plant.register = rate.register or next(iter(meter.plant.registers))
     meter.plant.keep()
     meter.readings.figure(rate=rate.id, price=money.text(rate.price))
@@ -143,6 +143,7 @@ def _put_in_force(meter: Body, command: Command) -> Outcome:
     meter.kept.put("tariff", "active", tariff)
     meter.kept.put("tariff", "rates", _by_register(meter, tariff))
     meter.outbox.put(meter.place("tariff/active"), {"ts": meter.ts(), **tariff})
+    meter.plant.advance(meter.now())
     _switch(meter, meter.now())
     return Done({"tariffId": tariff["tariffId"]})
 
