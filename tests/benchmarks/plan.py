@@ -38,7 +38,7 @@ class Plan:
 
 FULL = Plan("full", seconds=10, warm=1, width=100, trees=(1_000, 10_000, 100_000), instances=100_000)
 QUICK = Plan("quick", seconds=2, warm=0.5, width=100, trees=(1_000, 4_000, 10_000), instances=20_000)
-TINY = Plan("tiny", seconds=0.05, warm=0, width=10, trees=(100, 200), instances=200, containers=4, members=4)
+TINY = Plan("tiny", seconds=0.3, warm=0, width=10, trees=(100, 200), instances=200, containers=4, members=4)
 
 
 @dataclass(frozen=True, slots=True)
