@@ -83,7 +83,7 @@ async def _play(plan: Plan, period: float, periods: int, console: Console) -> in
 async def _progress(world: Fleet, console: Console) -> None:
     while True:
         await asyncio.sleep(PROGRESS)
-        console.print(f"{world.standing} of {len(world.plan.meters)} meters stand", highlight=False)
+        console.print(f"{world.standing} of {len(world.plan.meters)} meters stand, {world.tally.requests} requests", highlight=False)
 
 
 def _summary(play: Play, console: Console) -> None:

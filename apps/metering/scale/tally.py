@@ -52,6 +52,11 @@ class Tally:
         self.due: Counter[tuple[str, float]] = Counter()
         """Scheduled readings that were acknowledged, by their kind and the time at which they were due."""
 
+    @property
+    def requests(self) -> int:
+        """How many requests were answered since ``take`` was last called."""
+        return self._figures.requests
+
     def take(self) -> Figures:
         """Give what was counted since this was last asked."""
         found, self._figures = self._figures, Figures()
