@@ -12,7 +12,7 @@ from typing import cast
 
 import orjson
 
-from tests.benchmarks.plan import CONNECTIONS, Load, Plan
+from tests.benchmarks.plan import CONNECTIONS, QUANTILES, Load, Plan
 
 PATIENCE = 30.0
 """Seconds without any answer after which a load is given up."""
@@ -93,7 +93,8 @@ class Tally:
                 seen = len(self.latencies)
         seconds = perf_counter() - self.start
         found = sorted(self.latencies)
-        return Load(max(len(found), self.errors), self.errors, seconds, quantile(found, 0.5), quantile(found, 0.99), self.complaint)
+        parts = tuple(quantile(found, part) for part in QUANTILES)
+        return Load(max(len(found), self.errors), self.errors, seconds, quantile(found, 0.5), quantile(found, 0.99), self.complaint, parts)
 
 
 def quantile(ascending: Sequence[float], part: float) -> float:

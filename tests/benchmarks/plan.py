@@ -1,7 +1,7 @@
 """How large a run is, and what it gives: the values that the other modules pass around."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from statistics import fmean
 
 import orjson
@@ -11,6 +11,8 @@ CONNECTIONS = 16
 
 READING = '{"meter":"1EMH0011223344","obis":"1-0:1.8.0","value":148213.407,"unit":"kWh","at":"20240612T101500"}'
 """Content of every instance: a reading of 100 bytes."""
+
+QUANTILES = (*(i / 100 for i in range(100)), 0.995, 0.998, 0.999, 0.9995, 0.9999)
 
 INSTANCE = orjson.dumps({"m2m:cin": {"con": READING}}).decode()
 """Body of every CREATE that is measured."""
@@ -22,7 +24,9 @@ class Plan:
 
     seconds: length of each measurement; warm: of the load before it that is not counted. width: containers a branch of the discovery tree has; trees: number of
     labelled containers at which discovery is measured, ascending multiples of ten times width. instances: how many one container gets before W1 is repeated.
-    containers: of W1b; members: of the group in W5. wrk: path of wrk, None for the client of this package.
+    containers: of W1b; members: of the group in W5. wrk: path of wrk, None for the client of this package. sizes: contentInstances that are there in G1M,
+    ascending; many: AEs of GAE, and containers of GSUB; limit: mni in GMNI; tree: containers of GMEM. meters, endpoints: of D1 and D2, each with so many
+    readings; pace: seconds between two readings of an endpoint.
     """
 
     name: str
@@ -34,11 +38,19 @@ class Plan:
     containers: int = 100
     members: int = 50
     wrk: str | None = None
+    sizes: tuple[int, ...] = (1_000, 10_000, 100_000, 1_000_000)
+    many: int = 10_000
+    limit: int = 1_000
+    tree: int = 100_000
+    meters: int = 10_000
+    endpoints: int = 1_000
+    readings: int = 96
+    pace: float = 1.0
 
 
 FULL = Plan("full", seconds=10, warm=1, width=100, trees=(1_000, 10_000, 100_000), instances=100_000)
-QUICK = Plan("quick", seconds=2, warm=0.5, width=100, trees=(1_000, 4_000, 10_000), instances=20_000)
-TINY = Plan("tiny", seconds=0.3, warm=0, width=10, trees=(100, 200), instances=200, containers=4, members=4)
+QUICK = replace(FULL, name="quick", seconds=2, warm=0.5, trees=(1_000, 4_000, 10_000), instances=20_000, readings=4)
+TINY = Plan("tiny", 0.3, 0, 10, (100, 200), 200, 4, 4, sizes=(100, 200), many=20, limit=10, tree=50, meters=10, endpoints=10, readings=3, pace=0.1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +64,8 @@ class Load:
     p99: float
     complaint: str = ""
     """The first bad answer, or what else went wrong; "" when nothing did."""
+    distribution: tuple[float, ...] = ()
+    """The latencies below which each of ``QUANTILES`` lie; () when wrk made the load."""
 
     @property
     def rate(self) -> float:

@@ -92,6 +92,7 @@ async def process(arguments: tuple[str, ...], schemes: frozenset[str]) -> AsyncI
         raise RuntimeError(f"{' '.join(arguments)} ended with code {child.returncode}:\n" + "".join(lines))
 
 
-def cse(store: Path) -> tuple[str, ...]:
-    """Give the command of the server on a store file, with the defaults that a user has, on free ports of loopback."""
-    return ("-m", "apps.cli", "serve", "--http", "127.0.0.1:0", "--coap", "127.0.0.1:0", "--store", f"sqlite:///{store}")
+def cse(store: Path, *settings: str) -> tuple[str, ...]:
+    """Give the command of the server on a store file, with the defaults that a user has but for ``settings``, on free ports of loopback."""
+    more = tuple(text for setting in settings for text in ("--set", setting))
+    return ("-m", "apps.cli", "serve", "--http", "127.0.0.1:0", "--coap", "127.0.0.1:0", "--store", f"sqlite:///{store}", *more)

@@ -3,8 +3,7 @@
 import os
 import platform
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -13,11 +12,16 @@ from tempfile import TemporaryDirectory
 from aiohttp import ClientSession
 
 from tests.benchmarks import ceilings, http_load
+from tests.benchmarks.day import DAYS
 from tests.benchmarks.plan import INSTANCE, Ceilings, Figure, Plan, Results
-from tests.benchmarks.processes import cse, process
-from tests.benchmarks.workloads import AE, NAMES, WORKLOADS, Bench, growth, w4
+from tests.benchmarks.processes import process
+from tests.benchmarks.scale import SCALES
+from tests.benchmarks.workloads import AE, NAMES, WORKLOADS, Bench, bench, growth, size, w4
 
 Say = Callable[[str], None]
+
+LARGE = {**SCALES, **DAYS}
+"""Workloads that take minutes each and run only when they are asked for."""
 
 
 def machine(folder: Path, plan: Plan) -> dict[str, str]:
@@ -45,21 +49,6 @@ async def sample(bare: Bench, file: Path) -> Ceilings:
     post = await short.measure("aiohttp", "POST, the request of W1", [http_load.request("POST", f"{AE}/w1", INSTANCE, 4)], "post")
     get = await short.measure("aiohttp", "GET, the request of W0", [http_load.request("GET", "/cse-in")], "get")
     return Ceilings(post, get, ceilings.sqlite(file, seconds / 2))
-
-
-@asynccontextmanager
-async def bench(plan: Plan, store: Path) -> AsyncIterator[Bench]:
-    """Start the server on ``store`` and give it with the AE registered that all requests come from."""
-    store.parent.mkdir(exist_ok=True)
-    async with process(cse(store), frozenset({"http", "coap"})) as served, ClientSession() as session:
-        found = Bench(plan, served, session)
-        await found.create("/cse-in", 2, "m2m:ae", rn="bench", api="Nbench", rr=False, srv=["4"])
-        yield found
-
-
-def size(folder: Path) -> int:
-    """Give the bytes of all files of a store."""
-    return sum(file.stat().st_size for file in folder.iterdir())
 
 
 class Run:
@@ -106,6 +95,9 @@ class Run:
                     await self.take(bare, "growth", self.grow(found))
                 more = size(self.folder / "growth") - size(self.folder / "empty")
                 self.growth["disk"] = more / self.growth["created"]
+            for key in LARGE:
+                if key in only:
+                    await self.take(bare, key, LARGE[key](self.plan, self.folder / key))
 
 
 async def run(plan: Plan, only: frozenset[str] = frozenset(NAMES), say: Say = lambda _: None, directory: Path | None = None) -> Results:
@@ -113,8 +105,8 @@ async def run(plan: Plan, only: frozenset[str] = frozenset(NAMES), say: Say = la
 
     Raises Failed when a workload cannot be set up, RuntimeError when a server does not start or does not end well, ValueError for an unknown name.
     """
-    if unknown := only - set(NAMES):
-        raise ValueError(f"no workload {sorted(unknown)[0]!r}: there are {', '.join(NAMES)}")
+    if unknown := only - {*NAMES, *LARGE}:
+        raise ValueError(f"no workload {sorted(unknown)[0]!r}: there are {', '.join((*NAMES, *LARGE))}")
     with TemporaryDirectory(dir=directory, prefix="cse-bench-") as name:
         folder = Path(name)
         work = Run(plan, folder, say)

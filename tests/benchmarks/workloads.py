@@ -1,8 +1,10 @@
 """The workloads: each sets its resources up over the API, checks that one request does what it should, then puts the server under load."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from itertools import repeat
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -12,7 +14,7 @@ from aiohttp import ClientError, ClientSession
 from tests.benchmarks import coap_load, http_load
 from tests.benchmarks.http_load import request
 from tests.benchmarks.plan import CONNECTIONS, INSTANCE, READING, Figure, Load, Plan
-from tests.benchmarks.processes import Served
+from tests.benchmarks.processes import Served, cse, process
 from tests.benchmarks.sink import listening
 
 AE = "/cse-in/bench"
@@ -85,9 +87,30 @@ class Bench:
         return replace(figure, load=load)
 
 
-def creates(container: str) -> bytes:
+@asynccontextmanager
+async def serving(plan: Plan, store: Path, *settings: str) -> AsyncIterator[Bench]:
+    """Start the server on ``store``, with ``settings`` in place of defaults (``storage.cache=100``)."""
+    store.parent.mkdir(exist_ok=True)
+    async with process(cse(store, *settings), frozenset({"http", "coap"})) as served, ClientSession() as session:
+        yield Bench(plan, served, session)
+
+
+@asynccontextmanager
+async def bench(plan: Plan, store: Path) -> AsyncIterator[Bench]:
+    """Start the server on a new ``store``, with the AE registered that all requests come from."""
+    async with serving(plan, store) as found:
+        await found.create("/cse-in", 2, "m2m:ae", rn="bench", api="Nbench", rr=False, srv=["4"])
+        yield found
+
+
+def size(folder: Path) -> int:
+    """Give the bytes of all files of a store."""
+    return sum(file.stat().st_size for file in folder.iterdir())
+
+
+def creates(container: str, fr: str = "Cbench") -> bytes:
     """Give the CREATE of one instance."""
-    return request("POST", container, INSTANCE, 4)
+    return request("POST", container, INSTANCE, 4, fr)
 
 
 async def w0(bench: Bench) -> list[Figure]:
