@@ -30,25 +30,31 @@ Made = tuple[str, int, dict[str, Any]]
 """Parent, type and content of a resource that is to be made."""
 
 
-def build(file: Path, resources: Iterable[Made]) -> None:
-    """Create resources in a store file, by the core itself. Raises Failed."""
+def build(file: Path, *groups: Iterable[Made]) -> None:
+    """Create resources in a store file by the core itself; those of a group have their parents in groups before. Raises Failed."""
     file.parent.mkdir(exist_ok=True)
     config, numbers = Config(), count(1)
     types = configured_types(config)
     with closing(open_store(f"sqlite:///{file}", frozenset(kind.ty for kind in types if kind.instance))) as store:
         core = CSE(store, types, config.settings, time.time, lambda: f"fill-{next(numbers)}")
         core.bootstrap()
-        for done, (parent, ty, content) in enumerate(resources, 1):
-            steps = core.handle(Request(Operation.CREATE, parent.lstrip("/"), "Cbench", "fill", "4", ty=ty, pc=content))
-            try:
-                while True:
-                    next(steps)
-            except StopIteration as end:
-                if not end.value.ok:
-                    raise Failed(f"building the tree: {end.value.pc}") from None
-            if done % _COMMIT == 0:
-                commit(store)
-        commit(store)
+        for group in groups:
+            for done, (parent, ty, content) in enumerate(group, 1):
+                make(core, Request(Operation.CREATE, parent.lstrip("/"), "Cbench", "fill", "4", ty=ty, pc=content))
+                if done % _COMMIT == 0:
+                    commit(store)
+            commit(store)
+
+
+def make(core: CSE, request: Request) -> None:
+    """Carry out a CREATE. Raises Failed."""
+    steps = core.handle(request)
+    try:
+        while True:
+            next(steps)
+    except StopIteration as end:
+        if not end.value.ok:
+            raise Failed(f"building the tree: {end.value.pc}") from None
 
 
 def ae() -> Made:
@@ -80,14 +86,13 @@ async def g1m(plan: Plan, folder: Path) -> list[Figure]:
     """Measure W1 to W4 and the start-up with more and more contentInstances: half of them in one container, the others over many."""
     file, large = folder / "cse.db", f"{AE}/large"
     spread = [f"{AE}/spread/c{i}" for i in range(plan.containers)]
-    build(file, [ae(), container(AE, "large"), container(AE, "spread"), container(AE, "tree")])
-    build(file, (container(f"{AE}/spread", path.rpartition("/")[2]) for path in spread))
-    build(file, (container(f"{AE}/tree", f"t{i}", lbl=[f"room:{i % _LABELS}"]) for i in range(10 * _LABELS)))
+    branches = [container(AE, name) for name in ("large", "spread", "tree")]
+    leaves = [container(f"{AE}/spread", path.rpartition("/")[2]) for path in spread]
+    build(file, [ae()], branches, leaves, (container(f"{AE}/tree", f"t{i}", lbl=[f"room:{i % _LABELS}"]) for i in range(10 * _LABELS)))
     figures, there = [], 0
     for total in plan.sizes:
         half = (total - there) // 2
-        build(file, instances(repeat(large, half)))
-        build(file, instances(spread[i % len(spread)] for i in range(half)))
+        build(file, instances(repeat(large, half)), instances(spread[i % len(spread)] for i in range(half)))
         there += 2 * half
         begun = perf_counter()
         async with serving(plan, file) as found:
@@ -155,9 +160,7 @@ async def gsub(plan: Plan, folder: Path) -> list[Figure]:
         brief = short(found)
         for name, some in (("GSUB few", paths[: max(1, plan.many // 100)]), ("GSUB many", paths)):
             seen = len(sink.identifiers)
-            figure = await brief.measure(
-                name, f"create and notify over {len(some):,} containers", [creates(path) for path in some], "post", writes=True
-            )
+            figure = await brief.measure(name, f"create and notify over {len(some):,} containers", [creates(path) for path in some], "post", writes=True)
             wanted = seen + round(figure.more["total"])
             await sink.gather(wanted)
             missing = max(0, wanted - len(sink.identifiers))
@@ -184,13 +187,12 @@ async def gmni(plan: Plan, folder: Path) -> list[Figure]:
 async def gmem(plan: Plan, folder: Path) -> list[Figure]:
     """Read a large tree from one end to the other, with a cache that has room for a hundredth of it and with one that has room for all."""
     branches = [f"{AE}/b{i}" for i in range(max(1, plan.tree // 1_000))]
-    build(folder / "cse.db", [ae(), *(container(AE, path.rpartition("/")[2]) for path in branches)])
     paths = [f"{branches[i % len(branches)]}/c{i}" for i in range(plan.tree)]
-    build(folder / "cse.db", (container(*path.rsplit("/", 1), lbl=[f"n:{i}"]) for i, path in enumerate(paths)))
-    build(folder / "cse.db", instances(paths))
+    above, below = ([container(*path.rsplit("/", 1)) for path in some] for some in (branches, paths))
+    build(folder / "cse.db", [ae()], above, below, instances(paths))
     figures = []
     for room in (max(1, plan.tree // 100), 2 * plan.tree):
-        async with serving(plan, folder / "cse.db", f"storage.cache={room}") as found:
+        async with serving(plan, folder / "cse.db", f"store.cache={room}") as found:
             empty = found.served.memory()
             messages = [request("GET", way) for path in paths for way in (path, f"{path}/la")]
             figure = await filled(found, f"GMEM {room}", f"retrieve {plan.tree:,} containers and their latest, cache {room:,}", messages)

@@ -89,7 +89,7 @@ class Bench:
 
 @asynccontextmanager
 async def serving(plan: Plan, store: Path, *settings: str) -> AsyncIterator[Bench]:
-    """Start the server on ``store``, with ``settings`` in place of defaults (``storage.cache=100``)."""
+    """Start the server on ``store``, with ``settings`` in place of defaults (``store.cache=100``)."""
     store.parent.mkdir(exist_ok=True)
     async with process(cse(store, *settings), frozenset({"http", "coap"})) as served, ClientSession() as session:
         yield Bench(plan, served, session)
