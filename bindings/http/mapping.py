@@ -320,6 +320,7 @@ def outgoing(request: Request, url: str) -> Outgoing:
     return Outgoing(_METHODS[request.op], f"{base}?{joined}" if joined else base, headers, body)
 
 
+@lru_cache(maxsize=4096)
 def _point_of_access(url: str) -> tuple[str, Media]:
     """Check a URL and take ``ct=json|cbor`` off its end."""
     base, mark, last = url.partition("#")[0].rpartition("ct=")
