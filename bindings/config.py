@@ -43,7 +43,7 @@ class Coap:
 
     listen: str = setting("127.0.0.1:5683", "Where CoAP requests are taken: host:port, port 0 for any free one, empty for not at all.")
     body_limit: int = setting(1 << 20, "Longest body of a request in bytes, over all its blocks.")
-    requests: int = setting(2000, "Requests in progress; beyond them the answer is 5.03.")
+    requests: int = setting(8000, "Requests in progress; beyond them the answer is 5.03.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,7 @@ class Running:
 
     batch: int = setting(256, "Most writing requests of one commit.", "limits")
     waiting: int = setting(20_000, "Most writing requests that wait for a commit; beyond them the answer is 5000.", "limits")
+    patience: float = setting(2.0, "Seconds that a request may be expected to wait; those that would wait longer are refused at once with 5000.", "limits")
     calls: int = setting(256, "Requests on their way to other CSEs and to AEs at the same time.", "limits")
     flexible: int = setting(512, "Requests in progress from which on flexBlocking ones are answered later.", "limits")
     shutdown_grace: float = setting(10.0, "Seconds for requests and notifications under way when the CSE is stopped.", "limits")

@@ -218,6 +218,7 @@ class Server:
             clock=time.time,
             batch=config.running.batch,
             waiting=config.running.waiting,
+            patience=config.running.patience,
             calls=config.running.calls,
             flexible=config.running.flexible,
             unbounded=polling.SCHEMES,

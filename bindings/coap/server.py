@@ -19,7 +19,7 @@ from bindings.coap.blockwise import LARGEST, Block, BlockError, Key, Spool
 from bindings.coap.exchanges import PATIENCE, Exchanges
 from bindings.coap.mapping import Reply
 from bindings.coap.message import Answer, Code, Message, MessageFormatError, Type, decode, empty, encode, uint
-from bindings.coap.options import BLOCK1, BLOCK2, CONTENT_FORMAT, MAX_AGE, NAME, OBSERVE, PROXY_SCHEME, PROXY_URI, SIZE1, SIZE2, Found, split
+from bindings.coap.options import BLOCK1, BLOCK2, CONTENT_FORMAT, NAME, OBSERVE, PROXY_SCHEME, PROXY_URI, SIZE1, SIZE2, Found, split
 from bindings.ports import Handler, Lenient
 from cse.codes import ResponseStatusCode as RSC
 from cse.errors import BadRequest, CSEError
@@ -27,6 +27,9 @@ from cse.primitives import Peer, Response
 
 Address = Any
 """Where a datagram came from, as the event loop gives it: a tuple of host, port and, for IPv6, two numbers."""
+
+_RETRY = 5
+"""Seconds after which a request may come again that found too many in progress."""
 
 ACK_RANDOM_FACTOR, MAX_RETRANSMIT = 1.5, 4
 """How a separate response is repeated until it is acknowledged (RFC 7252 4.8)."""
@@ -166,7 +169,8 @@ class CoapListener(asyncio.DatagramProtocol):
         found = split(message.options)
         exchange = _Exchange(message, addr, key, found, mapping.reply(message.code, found))
         if len(self._running) + len(self._unacknowledged) >= self._limits.requests or not self._exchanges.begin(key):
-            self._refuse(exchange, Code.SERVICE_UNAVAILABLE, "the server has too many requests in progress", ((MAX_AGE, b"\x05"),))
+            text = "the server has too many requests in progress"
+            self._answer(exchange, Response(RSC.INTERNAL_SERVER_ERROR, exchange.reply.rqi, {"m2m:dbg": text}, retry=_RETRY))
             return
         self._begin(exchange)
 

@@ -34,6 +34,9 @@ _NO_CREDENTIALS = Credentials(())
 _LINGER = 1.0
 """Seconds for which the rest of a refused body is still taken and thrown away, so that the client gets to read the refusal."""
 
+_PAUSE = 0.5
+"""Seconds before a refusal for want of capacity is sent: who comes again at once, whatever Retry-After says, takes nobody's time meanwhile."""
+
 
 @dataclass(frozen=True, slots=True)
 class HttpListener:
@@ -204,7 +207,10 @@ class _Exchange:
             return answer
         result = self.handler(primitive)
         try:
-            return _write(result if isinstance(result, Response) else await result, media)
+            told = result if isinstance(result, Response) else await result
+            if told.retry is not None:
+                await asyncio.sleep(_PAUSE)
+            return _write(told, media)
         except InternalServerError as error:
             return _write(mapping.refusal(error, headers), Media.JSON)
 
