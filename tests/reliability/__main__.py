@@ -1,0 +1,26 @@
+"""The long forms: ``python -m tests.reliability NAME [--minutes M] [--rounds N]``."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+
+from tests.reliability import crash
+
+FORMS: Mapping[str, Callable[[argparse.Namespace], Awaitable[None]]] = {
+    "crash": crash.long,
+}
+
+
+def main(arguments: list[str]) -> None:
+    """Run one of them; it prints its figures, and ends with an error when something is not as it must be."""
+    parser = argparse.ArgumentParser(prog="python -m tests.reliability", description=__doc__)
+    parser.add_argument("name", choices=sorted(FORMS))
+    parser.add_argument("--minutes", type=float, default=10.0, help="how long those take that take as long as one likes")
+    parser.add_argument("--rounds", type=int, default=100, help="rounds of those that go by rounds")
+    given = parser.parse_args(arguments)
+    asyncio.run(FORMS[given.name](given))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
