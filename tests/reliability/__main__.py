@@ -3,11 +3,11 @@
 import argparse
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 
 from tests.reliability import crash
 
-FORMS: Mapping[str, Callable[[argparse.Namespace], Awaitable[None]]] = {
+FORMS: Mapping[str, Callable[[argparse.Namespace], Coroutine[None, None, None]]] = {
     "crash": crash.long,
 }
 
