@@ -267,6 +267,7 @@ class Server:
                     line_limit=limits.line_limit,
                     field_limit=limits.header_limit,
                     header_count=limits.header_count,
+                    clients=limits.clients,
                     idle_timeout=limits.idle_timeout,
                     body_timeout=limits.body_timeout,
                     cors=limits.cors_origins,

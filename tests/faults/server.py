@@ -64,6 +64,11 @@ class Serving:
         """Give the number of its open files and sockets."""
         return len(os.listdir(f"/proc/{self.child.pid}/fd"))
 
+    def processor(self) -> float:
+        """Give the seconds of processor time that it has used."""
+        fields = Path(f"/proc/{self.child.pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def memory(self) -> int:
         """Give its resident memory in bytes."""
         found = re.search(r"^VmRSS:\s+(\d+) kB", Path(f"/proc/{self.child.pid}/status").read_text("utf-8"), re.MULTILINE)
