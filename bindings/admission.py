@@ -2,7 +2,7 @@
 
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from math import ceil
+from math import ceil, inf
 from time import perf_counter
 from typing import Generic, Protocol, TypeVar
 
@@ -14,6 +14,10 @@ _SMOOTHING = 0.25
 """Weight of the newest commit in the average."""
 _LOOK = 0.1
 """Seconds between two looks at how late the event loop is."""
+_FEW = 64
+"""Requests between two looks that are not why the loop is late, so that none of them is refused."""
+_LESS, _MORE = 0.5, 1.25
+"""By how much shares change from one look to the next, at most."""
 
 
 class Turns(Generic[T]):
@@ -97,25 +101,30 @@ class _Timer(Protocol):
 class Lateness:
     """How late the event loop is, which is how long everything waits when there is more to compute than can be computed, reading included.
 
-    It looks ten times a second; nothing is counted while the loop is in time. When it is later than ``patience`` seconds, originators share what was served
-    between two looks, and less than that, until it is in time again.
+    It looks ten times a second; nothing is counted while the loop is in time. When it is later than ``bound`` seconds, originators have equal shares of what is
+    served between two looks: less until it is in time again, then more until nobody has to be refused.
     """
 
-    def __init__(self, later: Callable[[float, Callable[[], None]], _Timer], patience: float, clock: Callable[[], float] = perf_counter) -> None:
+    def __init__(self, later: Callable[[float, Callable[[], None]], _Timer], bound: float, clock: Callable[[], float] = perf_counter) -> None:
         self._later = later
-        self._patience = patience
+        self._bound = bound
         self._clock = clock
         self._seen: dict[str, int] = {}
-        self._share = 0.0
+        self._served = self._refused = 0
+        self._share = inf
         self._due = 0.0
         self._timer = self._next()
         self.late = False
-        """Whether it is."""
+        """Whether requests have to be counted."""
 
     def refused(self, line: str) -> int:
         """Count a request of an originator while it is late; give the seconds after which it may come again, 0 when it may stay."""
         seen = self._seen[line] = self._seen.get(line, 0) + 1
-        return 1 if seen > self._share else 0
+        if seen > self._share and self._served >= _FEW:
+            self._refused += 1
+            return 1
+        self._served += 1
+        return 0
 
     def close(self) -> None:
         """Look no more."""
@@ -127,11 +136,14 @@ class Lateness:
 
     def _look(self) -> None:
         lateness = self._clock() - self._due
-        if lateness <= self._patience:
-            self.late = False
-        else:
-            served = sum(min(seen, self._share) for seen in self._seen.values()) * self._patience / lateness
-            self._share = max(1.0, served / len(self._seen)) if self.late and self._seen else float("inf")
+        if lateness > self._bound:
+            if self.late and self._seen:
+                self._share = max(1.0, self._served / len(self._seen) * max(self._bound / lateness, _LESS))
             self.late = True
+        elif self._refused:
+            self._share *= _MORE
+        else:
+            self.late, self._share = False, inf
         self._seen.clear()
+        self._served = self._refused = 0
         self._timer = self._next()

@@ -68,7 +68,7 @@ class Running:
 
     batch: int = setting(256, "Most writing requests of one commit.", "limits")
     waiting: int = setting(20_000, "Most writing requests that wait for a commit; beyond them the answer is 5000.", "limits")
-    patience: float = setting(2.0, "Seconds that a request may be expected to wait; those that would wait longer are refused at once with 5000.", "limits")
+    patience: float = setting(1.0, "Seconds that a request may be expected to wait; those that would wait longer are refused at once with 5000.", "limits")
     calls: int = setting(256, "Requests on their way to other CSEs and to AEs at the same time.", "limits")
     flexible: int = setting(512, "Requests in progress from which on flexBlocking ones are answered later.", "limits")
     shutdown_grace: float = setting(10.0, "Seconds for requests and notifications under way when the CSE is stopped.", "limits")

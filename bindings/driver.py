@@ -23,6 +23,8 @@ from cse.storage import Store, StoreError
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
+_LOOPS = 20
+"""Turns of the event loop that a request takes from its socket and back to it."""
 _AGAIN = 1.0
 """Seconds after which work is begun again whose commit has failed."""
 
@@ -83,7 +85,7 @@ class Driver:
         clock: Callable[[], float],
         batch: int = 256,
         waiting: int = 20_000,
-        patience: float = 2.0,
+        patience: float = 1.0,
         calls: int = 256,
         flexible: int = 512,
         unbounded: frozenset[str] = frozenset(),
@@ -102,7 +104,7 @@ class Driver:
         self._begun: Sequence[Work] = ()
         """What the writes that are being committed have begun."""
         self._queue: Turns[_Job] = Turns(batch, waiting, patience)
-        self._lateness = Lateness(self._loop.call_later, patience / 2)  # a request takes about two turns of the loop
+        self._lateness = Lateness(self._loop.call_later, patience / _LOOPS)
         self._holds: dict[str, deque[_Job]] = {}
         self._committing = False
         self._failed = 0

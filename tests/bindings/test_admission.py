@@ -138,13 +138,26 @@ def test_a_loop_in_time_counts_nothing_and_a_late_one_shares_out() -> None:
     assert not loop.late
     clock.look(2.0)
     assert loop.late
-    assert [loop.refused(name) for name in ["flood"] * 90 + ["meter"] * 2] == [0] * 92, "the first look is for seeing who there is"
+    assert not any(loop.refused(name) for name in ["flood"] * 990 + ["meter"] * 10), "the first look is for seeing who there is"
     clock.look(1.0)
-    told = [loop.refused("flood") for _ in range(90)]
-    assert told.count(0) == 23, "half of what was served, by two"
-    assert [loop.refused("meter") for _ in range(2)] == [0, 0]
+    told = [loop.refused("flood") for _ in range(990)]
+    assert told.count(0) == 250, "half of what was served, shared by two"
+    assert not any(loop.refused("meter") for _ in range(10)), "who has few is not refused"
     clock.look(0.1)
-    assert not loop.late
+    assert loop.late, "somebody was refused"
+    assert [loop.refused("flood") for _ in range(990)].count(0) == 312, "it is in time: a quarter more"
+    clock.look(0.1)
+    assert not any(loop.refused("flood") for _ in range(300))
+    clock.look(0.1)
+    assert not loop.late, "nobody had to be refused"
     loop.close()
     clock.look(9.0)
     assert not loop.late
+
+
+def test_a_few_requests_are_not_why_a_loop_is_late() -> None:
+    clock = Clock()
+    loop = Lateness(clock.later, 0.5, clock)
+    for _ in range(5):
+        clock.look(5.0)
+        assert not any(loop.refused("one") for _ in range(60))

@@ -5,10 +5,16 @@ import asyncio
 import sys
 from collections.abc import Callable, Coroutine, Mapping
 
-from tests.reliability import crash
+import uvloop
+
+from tests.reliability import crash, overload, soak
 
 FORMS: Mapping[str, Callable[[argparse.Namespace], Coroutine[None, None, None]]] = {
     "crash": crash.long,
+    "overload": overload.long,
+    "idle": soak.idle,
+    "soak": soak.long,
+    "coap": soak.coap,
 }
 
 
@@ -19,7 +25,8 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--minutes", type=float, default=10.0, help="how long those take that take as long as one likes")
     parser.add_argument("--rounds", type=int, default=100, help="rounds of those that go by rounds")
     given = parser.parse_args(arguments)
-    asyncio.run(FORMS[given.name](given))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(FORMS[given.name](given))
 
 
 if __name__ == "__main__":
