@@ -45,6 +45,7 @@ class Coap:
     listen: str = setting("127.0.0.1:5683", "Where CoAP requests are taken: host:port, port 0 for any free one, empty for not at all.")
     body_limit: int = setting(1 << 20, "Longest body of a request in bytes, over all its blocks.")
     requests: int = setting(8000, "Requests in progress; beyond them the answer is 5.03.")
+    observers: int = setting(10_000, "Observers (RFC 7641) at the same time; beyond them a request is answered once, as without Observe.")
 
 
 @dataclass(frozen=True, slots=True)

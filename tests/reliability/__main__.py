@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Mapping
 
 import uvloop
 
-from tests.reliability import crash, overload, soak
+from tests.reliability import crash, observing, overload, soak
 
 FORMS: Mapping[str, Callable[[argparse.Namespace], Coroutine[None, None, None]]] = {
     "crash": crash.long,
@@ -15,6 +15,7 @@ FORMS: Mapping[str, Callable[[argparse.Namespace], Coroutine[None, None, None]]]
     "idle": soak.idle,
     "soak": soak.long,
     "coap": soak.coap,
+    "observe": observing.long,
 }
 
 

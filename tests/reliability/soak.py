@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from bindings.coap.message import decode, encode
 from tests.bindings.coap import wire
-from tests.faults.load import WIDE, Ledger, connected, prepare, working
+from tests.faults.load import LOG, WIDE, Ledger, connected, prepare, working
 from tests.faults.server import Serving, serving, until
 from tests.faults.target import agree, listening
 from tests.faults.test_clients import many_files, opened
@@ -48,21 +48,26 @@ async def soak(store: Path, seconds: float, every: float) -> list[tuple[int, int
         await prepare(served, target.url)
         await mixed.prepare(served)
         async with connected(served) as client:
-            for address in ("cse-in/log", *mixed.MEMBERS, mixed.LATER):
+            for address in (*mixed.MEMBERS, mixed.LATER):
                 await client.update(address, {"mni": 500}, root="m2m:cnt")
             await client.update(mixed.SERIES, {"mni": 500}, root="m2m:ts")
-        growth, ledger, promises, run = Growth(served), Ledger(), mixed.Promises(), 0
+        growth, run, steps = Growth(served), 0, 0
         target.answer = agree
         end = time.monotonic() + seconds
         while time.monotonic() < end:
+            ledger, promises = Ledger(), mixed.Promises()
             async with working(served, ledger, f"s{run}w"), mixed.working(served, promises, run):
                 await asyncio.sleep(every)
             run += 1
+            async with connected(served) as client:
+                await client.delete(LOG)
+            await prepare(served, target.url)
             await asyncio.sleep(min(3.0, every))
             memory, descriptors, tasks = await growth.look()
             target.got.clear()
             target.taken.clear()
-            print(f"{ledger.steps + promises.steps} changes, {memory / (1 << 20):.1f} MB, {descriptors} descriptors, {tasks} tasks", flush=True)
+            steps += ledger.steps + promises.steps
+            print(f"{steps} changes, {memory / (1 << 20):.1f} MB, {descriptors} descriptors, {tasks} tasks", flush=True)
         assert not [line for line in served.lines if not line.startswith("tasks: ")], served.log
         assert await served.stop() == 0
     return growth.looks
@@ -135,7 +140,7 @@ async def steady(served: Serving, sockets: list[wire.Wire], rate: float, seconds
     start, sent, told = time.monotonic(), 0, 30.0
     turn = cycle(enumerate(sockets))
     mids = [0] * len(sockets)
-    payload = encode(wire.post(0, path="cse-in/log"))[4 + 2 :]
+    payload = encode(wire.post(0, (271, b"4"), path="cse-in/log"))[4 + 2 :]
     while (now := time.monotonic() - start) < seconds:
         while sent < rate * now:
             index, socket = next(turn)
