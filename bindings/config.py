@@ -31,7 +31,8 @@ class Http:
     line_limit: int = setting(8190, "Longest request line.")
     header_limit: int = setting(8190, "Longest header field.")
     header_count: int = setting(100, "Most header fields of a request.")
-    idle_timeout: float = setting(75.0, "A connection without a complete request head for so long is closed.")
+    clients: int = setting(50_000, "Most connections of clients, and never more than three quarters of the file descriptors left; others get 503.")
+    idle_timeout: float = setting(75.0, "A connection without a complete request head, or whose peer takes nothing, for so long is closed.")
     body_timeout: float = setting(30.0, "Time a client has to send the body of a request.")
     credentials: tuple[str, ...] = setting((), "Secrets, each 'ORIGINATOR SECRET': sent as 'Authorization: Bearer SECRET'; who has one is refused without it.")
     connections: int = setting(256, "Most connections to other servers at the same time.")
@@ -43,7 +44,8 @@ class Coap:
 
     listen: str = setting("127.0.0.1:5683", "Where CoAP requests are taken: host:port, port 0 for any free one, empty for not at all.")
     body_limit: int = setting(1 << 20, "Longest body of a request in bytes, over all its blocks.")
-    requests: int = setting(2000, "Requests in progress; beyond them the answer is 5.03.")
+    requests: int = setting(8000, "Requests in progress; beyond them the answer is 5.03.")
+    observers: int = setting(10_000, "Observers (RFC 7641) at the same time; beyond them a request is answered once, as without Observe.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class Running:
 
     batch: int = setting(256, "Most writing requests of one commit.", "limits")
     waiting: int = setting(20_000, "Most writing requests that wait for a commit; beyond them the answer is 5000.", "limits")
+    patience: float = setting(1.0, "Seconds that a request may be expected to wait; those that would wait longer are refused at once with 5000.", "limits")
     calls: int = setting(256, "Requests on their way to other CSEs and to AEs at the same time.", "limits")
     flexible: int = setting(512, "Requests in progress from which on flexBlocking ones are answered later.", "limits")
     shutdown_grace: float = setting(10.0, "Seconds for requests and notifications under way when the CSE is stopped.", "limits")

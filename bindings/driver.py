@@ -6,12 +6,15 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
 from queue import SimpleQueue
+from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
 from msgspec.structs import replace
 
+from bindings.admission import Lateness, Turns
 from bindings.calls import Calls, refusal
 from bindings.ports import Sender
+from cse.codes import Operation
 from cse.codes import ResponseStatusCode as RSC
 from cse.errors import InternalServerError
 from cse.primitives import Ask, Hold, Notice, Pause, Peer, Request, Response, Steps, Turn, Work
@@ -20,6 +23,8 @@ from cse.storage import Store, StoreError
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
+_LOOPS = 20
+"""Turns of the event loop that a request takes from its socket and back to it."""
 _AGAIN = 1.0
 """Seconds after which work is begun again whose commit has failed."""
 
@@ -64,7 +69,8 @@ class Driver:
 
     Requests that neither write nor ask are answered inside ``submit``. Writers run one after the other and gather until the loop has no other runnable
     writer; then one commit makes all of them durable in a thread of its own, while reading goes on and new writers queue for the next one. ``batch`` bounds
-    the writers of one commit, ``waiting`` those that queue: beyond it a request is refused at once. ``calls`` bounds the requests on their way to others;
+    the writers of one commit, ``waiting`` those that queue, ``patience`` the seconds that they can be expected to wait: beyond it a request from outside is
+    refused at once, and originators have their turns in fair shares (bindings.admission). ``calls`` bounds the requests on their way to others;
     those to the schemes of ``unbounded`` stay in this process: they are not counted, and their senders keep the time.
     With ``flexible`` requests in progress it is ``busy``.
     """
@@ -79,6 +85,7 @@ class Driver:
         clock: Callable[[], float],
         batch: int = 256,
         waiting: int = 20_000,
+        patience: float = 1.0,
         calls: int = 256,
         flexible: int = 512,
         unbounded: frozenset[str] = frozenset(),
@@ -90,14 +97,14 @@ class Driver:
         self._deliver = deliver
         self._clock = clock
         self._limit = batch
-        self._waiting = waiting
         self._flexible = flexible
         self._loop = asyncio.get_running_loop()
         self._batch: list[_Job] = []
         self._syncing: list[_Job] = []
         self._begun: Sequence[Work] = ()
         """What the writes that are being committed have begun."""
-        self._queue: deque[_Job] = deque()
+        self._queue: Turns[_Job] = Turns(batch, waiting, patience)
+        self._lateness = Lateness(self._loop.call_later, patience / _LOOPS)
         self._holds: dict[str, deque[_Job]] = {}
         self._committing = False
         self._failed = 0
@@ -113,7 +120,16 @@ class Driver:
 
     def submit(self, request: Request) -> Response | asyncio.Future[Response]:
         """Answer a request: at once, or with a future that is resolved when everything it wrote is durable. Never raises."""
+        if (self._lateness.late or self._queue.waiting >= self._limit) and not request.peer.internal and (seconds := self._refused(request)):
+            return _overloaded(request, seconds)
         return self.run(self._core.handle(request), request)
+
+    def _refused(self, request: Request) -> int:
+        """Give the seconds after which a request from outside may come again while there is much to do, 0 when it may stay."""
+        line = _line(request)
+        if self._lateness.late and (seconds := self._lateness.refused(line)):
+            return seconds
+        return 0 if request.op is Operation.RETRIEVE else self._queue.refused(line)
 
     def run(self, steps: Steps, request: Request) -> Response | asyncio.Future[Response]:
         """Run what answers a request, as ``submit`` does."""
@@ -124,9 +140,9 @@ class Driver:
             return answer
         except Exception as error:
             return refusal(request, error)
-        if effect is Turn.WRITE and len(self._queue) >= self._waiting:
+        if effect is Turn.WRITE and not request.peer.internal and (seconds := self._queue.refused(_line(request))):
             steps.close()
-            return Response(RSC.INTERNAL_SERVER_ERROR, request.rqi, {"m2m:dbg": "too many requests are waiting, try again later"}, rvi=request.rvi)
+            return _overloaded(request, seconds)
         started: Response | asyncio.Future[Response] = self._start(_Job(steps, request), effect)
         return started
 
@@ -224,6 +240,7 @@ class Driver:
 
     async def close(self) -> None:
         """End what is still being asked, and the thread; no request may follow."""
+        self._lateness.close()
         asking = dict(self._asking)
         for task in asking:
             task.cancel()
@@ -287,7 +304,7 @@ class Driver:
         if effect is Turn.WRITE:
             if wrote or not (self._committing or self._held or len(self._batch) >= self._limit):
                 return True
-            self._queue.append(job)
+            self._queue.append(_line(job.request), job)
         elif wrote and self._store.pending:
             job.ask = effect
             self._join(job)
@@ -344,6 +361,7 @@ class Driver:
         if self._committing or not self._batch:
             return
         self._committing = True
+        self._queue.committing()
         self._syncing, self._batch = self._batch, []
         self._begun = self._core.begun()
         try:
@@ -383,6 +401,7 @@ class Driver:
         except Exception as another:
             error = error or another
         self._committing = False
+        self._queue.committed()
         self._resume()
         if self._batch and self._store.durable:
             self._commit()
@@ -418,8 +437,10 @@ class Driver:
                 self._loop.call_later(_AGAIN, self.begin, job.work)
 
     def _resume(self) -> None:
-        while self._queue and not (self._committing or self._held or len(self._batch) >= self._limit):
-            self._step(self._queue.popleft(), (), True)
+        while self._queue.waiting and not (self._committing or self._held or len(self._batch) >= self._limit):
+            job, started = self._queue.next(), perf_counter()
+            self._step(job, (), True)
+            self._queue.charge(perf_counter() - started)
 
     def _watch(self) -> asyncio.Future[None]:
         """Give a future for the next end of a commit or of all requests."""
@@ -446,3 +467,15 @@ class Driver:
             return
         deadline = self._loop.time() + ask.seconds
         self._step(job, await self._calls.ask(ask.calls, deadline), False)
+
+
+def _line(request: Request | None) -> str:
+    """Give who waits in one line: an originator, whoever has no name yet by his address, and this CSE itself."""
+    if request is None or request.peer.internal:
+        return ""
+    return request.peer.identity or request.fr or request.peer.address or ""
+
+
+def _overloaded(request: Request, seconds: int) -> Response:
+    text = f"too many requests are waiting, try again in {seconds} s"
+    return Response(RSC.INTERNAL_SERVER_ERROR, request.rqi, {"m2m:dbg": text}, rvi=request.rvi, retry=seconds)

@@ -18,6 +18,7 @@ from socket import gaierror, gethostname
 
 from bindings import logs, polling
 from bindings.coap.client import CoapSender
+from bindings.coap.observe import Observing
 from bindings.coap.server import Limits
 from bindings.coap.server import serve as serve_coap
 from bindings.compat import Compat, Facts, alias_table, tables_of
@@ -218,6 +219,7 @@ class Server:
             clock=time.time,
             batch=config.running.batch,
             waiting=config.running.waiting,
+            patience=config.running.patience,
             calls=config.running.calls,
             flexible=config.running.flexible,
             unbounded=polling.SCHEMES,
@@ -266,6 +268,7 @@ class Server:
                     line_limit=limits.line_limit,
                     field_limit=limits.header_limit,
                     header_count=limits.header_count,
+                    clients=limits.clients,
                     idle_timeout=limits.idle_timeout,
                     body_timeout=limits.body_timeout,
                     cors=limits.cors_origins,
@@ -279,10 +282,11 @@ class Server:
             self.http = web.address
         if config.coap.listen:
             links = f'</{core.settings.cse_name}>;rt="onem2m.cb";ct="50 60"'.encode()
-            bounds = Limits(body=config.coap.body_limit, requests=config.coap.requests)
+            bounds = Limits(body=config.coap.body_limit, requests=config.coap.requests, observers=config.coap.observers)
             lenient = compat.listener(config.compat.coap)
             try:
-                constrained: Listener = await serve_coap(handler, *address(config.coap.listen), limits=bounds, links=links, lenient=lenient)
+                where, observing = address(config.coap.listen), Observing(core, lambda: driver.write(lambda: None))
+                constrained: Listener = await serve_coap(handler, *where, limits=bounds, links=links, lenient=lenient, observing=observing)
             except OSError as error:
                 raise StartError(f"CoAP cannot listen at {config.coap.listen}: {_why(error)}") from error
             self._listeners.append(constrained)

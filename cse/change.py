@@ -14,7 +14,7 @@ from cse.storage.contract import Transaction
 class Recorder:
     """The ``Change`` of cse.schema: writes through a store transaction and remembers the events in their order."""
 
-    __slots__ = ("begun", "ended", "events", "host", "request", "seconds", "time", "transaction", "visits", "waking")
+    __slots__ = ("begun", "ended", "events", "host", "request", "seconds", "time", "touched", "transaction", "visits", "waking")
 
     def __init__(self, host: Host, transaction: Transaction, request: Request, seconds: float, time: str) -> None:
         self.host = host
@@ -27,6 +27,8 @@ class Recorder:
         """Subscriptions that were deleted."""
         self.begun: list[Work] = []
         """What is to run once this is durable."""
+        self.touched: set[str] | None = None
+        """Resources (ri) whose representation or children have changed, where somebody wants to know."""
         self.waking: float | None = None
         """The earliest moment at which a resource type wants to be called."""
         self.visits: dict[str, float] = {}
@@ -39,12 +41,16 @@ class Recorder:
         hook = self.host.type_of(parent).on_child
         if hook is not None:
             hook(self, parent, record)
+        if self.touched is not None:
+            self.touched.add(parent.ri)
         if subscriptions:
             self.events.append(Event(Net.CREATE_OF_DIRECT_CHILD_RESOURCE, subscriptions, parent, record))
 
     def replace(self, new: Record, modified: Mapping[str, Any] | None = None) -> None:
         """Change a resource; ``modified`` attributes count as an update for its subscriptions (net 1), None for counters kept by the CSE."""
         self.transaction.replace(new)
+        if self.touched is not None:
+            self.touched.add(new.ri)
         if modified is not None:
             subscriptions = self.transaction.subscriptions(new.ri)
             if subscriptions:
@@ -56,6 +62,8 @@ class Recorder:
         siblings = self.transaction.subscriptions(record.pi) if parent is not None else ()
         removed = self.transaction.delete(record.ri)
         gone = {found.ri: found for found in removed}
+        if self.touched is not None:
+            self.touched.update(gone, (record.pi,))
         for found in removed:
             if found.ty == ResourceTypeID.SUBSCRIPTION:
                 self.ended.append(found)

@@ -1,7 +1,8 @@
 """The one door of the service layer: ``CSE`` answers requests, does what is due and settles notifications; it knows neither sockets nor clocks."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -99,6 +100,9 @@ class CSE:
         """When subscriptions that hold notifications back are looked at, by their ri."""
         self._types_due: float | None = None
         self._begun: list[Work] = []
+        self.observed: Container[str] = ()
+        """Resources (ri) whose changes somebody wants to be told, once they are durable."""
+        self.told: Callable[[set[str]], None] = lambda touched: None
         self.may = self._access.may
         self.may_fan_out = self._access.may_fan_out
         self.may_change_policies = self._access.may_change_policies
@@ -205,13 +209,37 @@ class CSE:
         seconds = self.now()
         with self._store.transaction() as transaction:
             change = Recorder(self, transaction, request, seconds, timestamp(seconds))
+            if self.observed:
+                change.touched = set()
             yield change
+            if change.touched and any(ri in self.observed for ri in change.touched):
+                self._begun.append(partial(self._tell, change.touched))
             if change.events or change.ended:
                 notify.notify(change)
             self._wake(change.waking)
             for ri, moment in change.visits.items():
                 self._visits[ri] = min(moment, self._visits.get(ri, moment))
             self._begun += change.begun
+
+    def _tell(self, touched: set[str]) -> Steps:
+        """Tell who observes what has become durable."""
+        self.told(touched)
+        yield from ()
+        return Response(RSC.OK)
+
+    def observable(self, request: Request) -> str | None:
+        """Give the resource (ri) whose changes change what a request retrieves; None for what cannot be observed.
+
+        That is a resource of this CSE by itself, or the latest or oldest instance of one.
+        """
+        if request.op != Operation.RETRIEVE or request.fc or request.rt or request.rcn not in (None, 1):
+            return None
+        try:
+            address = self.parse(request.to)
+        except BadRequest:
+            return None
+        found = self._locate(address.segments) if address.local else None
+        return found.record.ri if found is not None and found.virtual in ("", "la", "ol") else None
 
     def begun(self) -> list[Work]:
         """Give what is to run once the writes up to here are durable, and is to be forgotten when they fail."""

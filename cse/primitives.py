@@ -106,6 +106,8 @@ class Response(msgspec.Struct, frozen=True):
     cnst: int | None = None
     cnot: int | None = None
     vsi: str | None = None
+    retry: int | None = None
+    """Seconds after which the request may come again, of a CSE that has too much to do; no parameter, bindings have their own word for it."""
 
     @property
     def ok(self) -> bool:

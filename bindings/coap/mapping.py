@@ -201,7 +201,10 @@ def response(answer: Response, to: Reply) -> Answer:
     if answer.pc:
         payload = encode(answer.pc, to.media)
         found.append((CONTENT_FORMAT, uint(to.content_format)))
-    if code == Code.CONTENT:
+    if answer.retry is not None:
+        code = Code.SERVICE_UNAVAILABLE  # where TS-0008 has 5.00 for every 5000: Max-Age then tells when to ask again (RFC 7252 5.9.3.4)
+        found.append((MAX_AGE, uint(answer.retry)))
+    elif code == Code.CONTENT:
         found.append((MAX_AGE, b""))  # 0: what is a representation now may be none a moment later, and there is no ETag to ask with
     found.extend((LOCATION_PATH, segment) for segment in where)
     found.sort(key=itemgetter(0))

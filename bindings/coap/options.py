@@ -61,7 +61,7 @@ _BY_PARAMETER = {each.parameter: each for each in TABLE}
 _PARAMETERS = {each.old: each.parameter for each in TABLE if each.old is not None} | {each.number: each.parameter for each in TABLE}
 _OLD_ONLY = frozenset(OLD.values()) - frozenset(NEW.values())
 _NEW_ORIGINATOR = frozenset({NEW["fr"], NEW["rqi"]})
-_PLAIN = frozenset({CONTENT_FORMAT, ACCEPT, BLOCK1, BLOCK2, SIZE1, URI_HOST, URI_PORT})
+_PLAIN = frozenset({CONTENT_FORMAT, ACCEPT, BLOCK1, BLOCK2, OBSERVE, SIZE1, URI_HOST, URI_PORT})
 _TIMES = frozenset({"ot", "rqet", "rset", "oet"})
 _LONGEST_TIME = 22
 """A timestamp with its fraction: the table says 15, but TS-0004 6.3.3 allows the fraction and peers send it."""
@@ -81,6 +81,7 @@ class Found(NamedTuple):
     block2: bytes | None
     size1: int
     refused: int | None
+    observe: int | None = None
 
 
 def split(options: Options) -> Found:
@@ -119,7 +120,7 @@ def split(options: Options) -> Found:
             refused = refused or number
     return Found(
         path, query, location, parameters, OLD if old and not new else NEW, _uint(plain.get(CONTENT_FORMAT)), _uint(plain.get(ACCEPT)),
-        plain.get(BLOCK1), plain.get(BLOCK2), _uint(plain.get(SIZE1)) or 0, refused,
+        plain.get(BLOCK1), plain.get(BLOCK2), _uint(plain.get(SIZE1)) or 0, refused, _uint(plain.get(OBSERVE)),
     )  # fmt: skip
 
 

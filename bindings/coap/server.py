@@ -19,14 +19,18 @@ from bindings.coap.blockwise import LARGEST, Block, BlockError, Key, Spool
 from bindings.coap.exchanges import PATIENCE, Exchanges
 from bindings.coap.mapping import Reply
 from bindings.coap.message import Answer, Code, Message, MessageFormatError, Type, decode, empty, encode, uint
-from bindings.coap.options import BLOCK1, BLOCK2, CONTENT_FORMAT, MAX_AGE, NAME, OBSERVE, PROXY_SCHEME, PROXY_URI, SIZE1, SIZE2, Found, split
+from bindings.coap.observe import Observers, Observing
+from bindings.coap.options import BLOCK1, BLOCK2, CONTENT_FORMAT, NAME, OBSERVE, PROXY_SCHEME, PROXY_URI, SIZE1, SIZE2, Found, split
 from bindings.ports import Handler, Lenient
 from cse.codes import ResponseStatusCode as RSC
 from cse.errors import BadRequest, CSEError
-from cse.primitives import Peer, Response
+from cse.primitives import Peer, Request, Response
 
 Address = Any
 """Where a datagram came from, as the event loop gives it: a tuple of host, port and, for IPv6, two numbers."""
+
+_RETRY = 5
+"""Seconds after which a request may come again that found too many in progress."""
 
 ACK_RANDOM_FACTOR, MAX_RETRANSMIT = 1.5, 4
 """How a separate response is repeated until it is acknowledged (RFC 7252 4.8)."""
@@ -51,6 +55,8 @@ class Limits:
     bodies: int = 100
     """Bodies of either direction that are between their first and last block; together they take ``spooled`` bytes at most, in each direction."""
     spooled: int = 32 << 20
+    observers: int = 10_000
+    """Observers at the same time; beyond them a request is answered as if it did not ask for observation."""
     ack_delay: float = 0.5
     ack_timeout: float = 2.0
 
@@ -66,14 +72,25 @@ class _Exchange:
     reply: Reply
     block1: Block | None = None
     acknowledged: bool = False
+    observed: Request | None = None
+    """What is to be observed."""
     timer: asyncio.TimerHandle | None = field(default=None)
 
 
-async def serve(handler: Handler, host: str, port: int, *, limits: Limits | None = None, links: bytes = b"", lenient: Lenient | None = None) -> "CoapListener":
+async def serve(
+    handler: Handler,
+    host: str,
+    port: int,
+    *,
+    limits: Limits | None = None,
+    links: bytes = b"",
+    lenient: Lenient | None = None,
+    observing: Observing | None = None,
+) -> "CoapListener":
     """Answer CoAP requests on a UDP socket with ``handler``; ``::`` takes IPv4 as well.
 
     ``links`` is what ``/.well-known/core`` tells (RFC 6690), such as ``</cse-in>;rt="onem2m.cb";ct="50 60"``; without it that is a path like any other.
-    ``lenient`` is what requests are passed through before they are handled.
+    ``lenient`` is what requests are passed through before they are handled. ``observing`` tells of changes; without it nobody observes.
     Raises OSError when the address cannot be bound.
     """
     loop = asyncio.get_running_loop()
@@ -85,7 +102,7 @@ async def serve(handler: Handler, host: str, port: int, *, limits: Limits | None
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(host != "::"))
         sock.bind(address)
-        _, listener = await loop.create_datagram_endpoint(lambda: CoapListener(loop, handler, limits or Limits(), links, lenient), sock=sock)
+        _, listener = await loop.create_datagram_endpoint(lambda: CoapListener(loop, handler, limits or Limits(), links, lenient, observing), sock=sock)
         failed.pop_all()
     return listener
 
@@ -93,7 +110,9 @@ async def serve(handler: Handler, host: str, port: int, *, limits: Limits | None
 class CoapListener(asyncio.DatagramProtocol):
     """A CoAP server on its socket (bindings.ports.Listener)."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, handler: Handler, limits: Limits, links: bytes, lenient: Lenient | None) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, handler: Handler, limits: Limits, links: bytes, lenient: Lenient | None, observing: Observing | None
+    ) -> None:
         self._loop = loop
         self._handler = handler
         self._limits = limits
@@ -107,6 +126,9 @@ class CoapListener(asyncio.DatagramProtocol):
         self._downloads: Spool[Answer] = Spool(loop.time, limits.bodies, limits.spooled, PATIENCE)
         self._running: set[asyncio.Future[Response]] = set()
         self._unacknowledged: dict[tuple[Address, int], asyncio.TimerHandle] = {}
+        self._observers: Observers | None = None
+        if observing is not None:
+            self._observers = Observers(loop, observing, handler, self._transmit, self._number, most=limits.observers, timeout=limits.ack_timeout)
         self._closing = False
 
     @property
@@ -126,6 +148,8 @@ class CoapListener(asyncio.DatagramProtocol):
         for timer in self._unacknowledged.values():
             timer.cancel()
         self._unacknowledged.clear()
+        if self._observers is not None:
+            self._observers.close()
         self._transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -148,6 +172,8 @@ class CoapListener(asyncio.DatagramProtocol):
             timer = self._unacknowledged.pop((addr, message.mid), None)
             if timer is not None:
                 timer.cancel()
+            elif self._observers is not None:
+                self._observers.answered(addr, message.mid, message.type == Type.RST)
         elif 0 < message.code < 32:
             self._request(message, addr)
         elif message.type == Type.CON:
@@ -166,7 +192,8 @@ class CoapListener(asyncio.DatagramProtocol):
         found = split(message.options)
         exchange = _Exchange(message, addr, key, found, mapping.reply(message.code, found))
         if len(self._running) + len(self._unacknowledged) >= self._limits.requests or not self._exchanges.begin(key):
-            self._refuse(exchange, Code.SERVICE_UNAVAILABLE, "the server has too many requests in progress", ((MAX_AGE, b"\x05"),))
+            text = "the server has too many requests in progress"
+            self._answer(exchange, Response(RSC.INTERNAL_SERVER_ERROR, exchange.reply.rqi, {"m2m:dbg": text}, retry=_RETRY))
             return
         self._begin(exchange)
 
@@ -195,6 +222,11 @@ class CoapListener(asyncio.DatagramProtocol):
             if self._lenient is not None:
                 name = next((value for number, value in message.options if number == NAME), b"")
                 request = self._lenient(request, name.decode(errors="replace"))
+            if found.observe is not None and self._observers is not None and message.code == Code.GET:
+                if found.observe == 0:
+                    exchange.observed = request
+                else:
+                    self._observers.forget(exchange.address, message.token)
             answer = self._handler(request)
         except BlockError as error:
             self._refuse(exchange, error.code, str(error), () if error.size is None else ((SIZE1, uint(error.size)),))
@@ -258,7 +290,11 @@ class CoapListener(asyncio.DatagramProtocol):
 
     def _answer(self, exchange: _Exchange, answer: Response) -> None:
         try:
-            self._finish(exchange, mapping.response(answer, exchange.reply))
+            written = mapping.response(answer, exchange.reply)
+            if exchange.observed is not None and self._observers is not None:
+                shape = partial(self._shaped, exchange)
+                written = self._observers.register(exchange.message, exchange.address, exchange.reply, exchange.observed, written, shape)
+            self._finish(exchange, written)
         except CSEError as error:
             self._finish(exchange, mapping.failure(error, exchange.reply))
 
@@ -269,6 +305,14 @@ class CoapListener(asyncio.DatagramProtocol):
 
     def _finish(self, exchange: _Exchange, answer: Answer) -> None:
         """Send an answer, or its first block when it is longer than one or than the request wants."""
+        answer = self._shaped(exchange, answer)
+        if exchange.block1 is not None:
+            options = (*answer.options, (BLOCK1, exchange.block1.encode()))
+            answer = answer._replace(options=tuple(sorted(options, key=lambda option: option[0])))
+        self._send(exchange, answer)
+
+    def _shaped(self, exchange: _Exchange, answer: Answer) -> Answer:
+        """Give an answer, or its first block, and keep the whole for those who ask for the others."""
         size = 16 << LARGEST
         if exchange.found.block2 is not None or len(answer.payload) > size:
             wanted = blockwise.block(exchange.found.block2 or b"") if exchange.found.block2 is not None else None
@@ -278,10 +322,7 @@ class CoapListener(asyncio.DatagramProtocol):
             part = blockwise.cut(answer, first)
             assert part is not None
             answer = part
-        if exchange.block1 is not None:
-            options = (*answer.options, (BLOCK1, exchange.block1.encode()))
-            answer = answer._replace(options=tuple(sorted(options, key=lambda option: option[0])))
-        self._send(exchange, answer)
+        return answer
 
     def _send(self, exchange: _Exchange, answer: Answer) -> None:
         """Send an answer in the Acknowledgement, or by itself when that has gone; keep it for duplicates."""
@@ -291,12 +332,20 @@ class CoapListener(asyncio.DatagramProtocol):
             self._exchanges.keep(exchange.key, datagram)
             self._transport.sendto(datagram, exchange.address)
             return
-        mid = self._next_mid = (self._next_mid + 1) & 0xFFFF
+        mid = self._number()
         datagram = encode(Message(message.type, answer.code, mid, message.token, answer.options, answer.payload))
         if message.type == Type.CON:
             self._repeat(datagram, exchange.address, mid, self._limits.ack_timeout * self._random.uniform(1, ACK_RANDOM_FACTOR), MAX_RETRANSMIT)
         else:
             self._transport.sendto(datagram, exchange.address)
+
+    def _transmit(self, datagram: bytes, address: Address) -> None:
+        if not self._transport.is_closing():
+            self._transport.sendto(datagram, address)
+
+    def _number(self) -> int:
+        self._next_mid = (self._next_mid + 1) & 0xFFFF
+        return self._next_mid
 
     def _repeat(self, datagram: bytes, address: Address, mid: int, timeout: float, times: int) -> None:
         """Send a confirmable message, and again with doubled patience until it is acknowledged or was repeated often enough (RFC 7252 4.2)."""

@@ -37,6 +37,8 @@ STATUS: Mapping[int, int] = {
 
 _CODES = {str(code): ResponseStatusCode(code) for code in STATUS}
 _ANSWERS = {code: (status, ("X-M2M-RSC", str(code))) for code, status in STATUS.items()}
+_OVERLOADED = 503
+"""HTTP status of a refusal for want of capacity: what Retry-After belongs to (RFC 9110 15.6.4), where TS-0009 has 500 for every 5000."""
 _GUESSES = {401: 4106, 403: 4103, 404: 4004, 405: 4005, 406: 5207, 408: 4008, 409: 4105, 415: 4015, 501: 5001, 504: 4008}
 """Response status code for an HTTP error status that comes without one."""
 
@@ -252,6 +254,9 @@ def response(answer: Response, media: Media) -> tuple[int, list[tuple[str, str]]
     """Write a response: status, headers (Content-Length is the server's business) and body. Raises InternalServerError as ``encode`` does."""
     status, code = _ANSWERS[answer.rsc]
     headers = [code]
+    if answer.retry is not None:
+        status = _OVERLOADED
+        headers.append(("Retry-After", str(answer.retry)))
     for name, header in _TEXT_HEADERS:
         value = getattr(answer, name)
         if value is not None:

@@ -2,14 +2,17 @@
 
 import asyncio
 import logging
+import socket
+import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
+from pathlib import Path
 from ssl import SSLContext
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import HttpVersion, HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
@@ -22,6 +25,9 @@ from bindings.ports import Handler, Lenient
 from bindings.serialization import Media
 from cse.errors import BadRequest, CSEError, InternalServerError, RequestTimeout, UnsupportedMediaType
 from cse.primitives import NOBODY, Peer, Response
+
+if sys.platform != "win32":
+    import resource
 
 _LOG = logging.getLogger(__name__)
 
@@ -38,6 +44,9 @@ _SERVER = ("Server", "onem2m-cse")
 _NO_CREDENTIALS = Credentials(())
 _LINGER = 1.0
 """Seconds for which the rest of a refused body is still taken and thrown away, so that the client gets to read the refusal."""
+
+_PAUSE = 0.5
+"""Seconds before a refusal for want of capacity is sent: who comes again at once, whatever Retry-After says, takes nobody's time meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,7 @@ async def serve(
     line_limit: int = 8190,
     field_limit: int = 8190,
     header_count: int = 100,
+    clients: int = 50_000,
     idle_timeout: float = 75.0,
     body_timeout: float = 30.0,
     cors: tuple[str, ...] = (),
@@ -81,19 +91,24 @@ async def serve(
     """Listen on an address. Raises OSError when it cannot be had.
 
     body_limit: bytes of a body. line_limit, field_limit: bytes of the request line and of one header. header_count: headers of a request.
-    idle_timeout: seconds until a connection without a complete request head is closed, whether it is silent or slow. body_timeout: the same for a body.
+    clients: connections at the same time, and never more than three quarters of the file descriptors that are left.
+    idle_timeout: seconds until a connection without a complete request head is closed, whether it is silent or slow, and one whose peer takes nothing any
+    more. body_timeout: the same for a body.
     cors: origins whose pages may use the CSE from a browser (``https://app.example``), ``*`` for all. credentials: who shows which secret.
     extra: routes by their exact path. lenient: what requests are passed through before they are handled, None for none.
     """
     loop = asyncio.get_running_loop()
     exchange = _Exchange(handler, "https" if tls else "http", body_limit, body_timeout, frozenset(cors), credentials, dict(extra or {}), lenient)
     connections = web.Server(exchange.answer, handler_cancellation=False)
+    room = _Room(clients)
 
     def connect() -> web.RequestHandler:
         return _Connection(
             connections,
             loop=loop,
             listener=exchange.listener,
+            room=room,
+            patience=idle_timeout,
             logger=_LOG,
             access_log=None,
             keepalive_timeout=idle_timeout,
@@ -108,20 +123,82 @@ async def serve(
     return HttpListener(sockets.sockets[0].getsockname()[:2], sockets, connections)
 
 
+class _Room:
+    """How many connections there are, and whether there may be one more."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._others = _open()
+        self._taken = 0
+        self._told = False
+
+    def enter(self) -> bool:
+        """Take a place; False when there is none, which the log says once until there are places again."""
+        most = self._places()
+        if self._taken >= most:
+            if not self._told:
+                self._told = True
+                _LOG.warning("%d HTTP connections are open, as many as may be: others are refused until some are closed", self._taken)
+            return False
+        self._taken += 1
+        return True
+
+    def leave(self) -> None:
+        """Give a place back."""
+        self._taken -= 1
+        self._told = self._told and self._taken > self._places() * 0.9
+
+    def _places(self) -> int:
+        return min(self._most, (_descriptors() - self._others) * 3 // 4)
+
+
+def _open() -> int:
+    """Give how many files and sockets this process has open, about as many as one needs where the system does not tell."""
+    there = Path("/proc/self/fd")
+    return sum(1 for _ in there.iterdir()) if there.is_dir() else 32
+
+
+def _descriptors() -> int:
+    """Give how many files and sockets this process may have open."""
+    if sys.platform == "win32":
+        return sys.maxsize
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if soft == resource.RLIM_INFINITY else soft
+
+
+_FULL = b"HTTP/1.1 503 Service Unavailable\r\nX-M2M-RSC: 5000\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
 class _Connection(web.RequestHandler):
     """One connection: it knows its peer and answers broken HTTP in the words of oneM2M, without noise in the log."""
 
-    __slots__ = ("listener", "peer")
+    __slots__ = ("inside", "listener", "patience", "peer", "room")
 
-    def __init__(self, manager: web.Server, *, listener: str, **options: Any) -> None:
+    def __init__(self, manager: web.Server, *, listener: str, room: _Room, patience: float, **options: Any) -> None:
         super().__init__(manager, **options)
+        self.room = room
+        self.inside = False
+        self.patience = patience
         self.listener = listener
         self.peer = NOBODY
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.inside = self.room.enter()
+        if not self.inside:
+            cast(asyncio.Transport, transport).write(_FULL)
+            transport.close()
+            self.force_close()
+            return
+        if sys.platform == "linux":  # who vanished without a word, or reads no more, is given up by the system (RFC 5482)
+            transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(self.patience * 1000))
         name = transport.get_extra_info("peername")
         self.peer = Peer(address=name[0] if name else None, listener=self.listener)
         super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self.inside:
+            self.room.leave()
+            super().connection_lost(exc)
 
     def handle_error(self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None) -> web.StreamResponse:
         if status < 500:
@@ -209,7 +286,10 @@ class _Exchange:
             return answer
         result = self.handler(primitive)
         try:
-            return _write(result if isinstance(result, Response) else await result, media)
+            told = result if isinstance(result, Response) else await result
+            if told.retry is not None:
+                await asyncio.sleep(_PAUSE)
+            return _write(told, media)
         except InternalServerError as error:
             return _write(mapping.refusal(error, headers), Media.JSON)
 

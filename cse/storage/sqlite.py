@@ -103,7 +103,8 @@ class SqliteStore(Committed, Store):
     def _end_snapshot(self) -> None:
         if self._snapshot:
             self._snapshot = False
-            self._read.execute("COMMIT")
+            if self._read.in_transaction:  # a disk that could not be read has ended it
+                self._read.execute("COMMIT")
 
     def discard(self) -> None:
         self._end_snapshot()

@@ -13,6 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PATIENCE = 30.0
 """Seconds after which what must happen is taken for what never will."""
+PROGRAM = ("-m", "apps.cli")
 
 _WEAKER = (
     "import ctypes, os, sys\n"
@@ -63,6 +64,11 @@ class Serving:
         """Give the number of its open files and sockets."""
         return len(os.listdir(f"/proc/{self.child.pid}/fd"))
 
+    def processor(self) -> float:
+        """Give the seconds of processor time that it has used."""
+        fields = Path(f"/proc/{self.child.pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def memory(self) -> int:
         """Give its resident memory in bytes."""
         found = re.search(r"^VmRSS:\s+(\d+) kB", Path(f"/proc/{self.child.pid}/status").read_text("utf-8"), re.MULTILINE)
@@ -71,10 +77,13 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(store: str | Path, *more: str) -> AsyncIterator[Serving]:
-    """Run ``cse serve`` on a store (a path is one of SQLite) and wait until it listens; at the end of the block it is killed if it still runs."""
+async def serving(store: str | Path, *more: str, program: tuple[str, ...] = PROGRAM) -> AsyncIterator[Serving]:
+    """Run ``cse serve`` on a store (a path is one of SQLite) and wait until it listens; at the end of the block it is killed if it still runs.
+
+    ``program``: what runs as the command ``cse``.
+    """
     pipe, lines = asyncio.subprocess.PIPE, list[str]()
-    child = await asyncio.create_subprocess_exec(sys.executable, *_serve(store), *more, cwd=ROOT, stdout=pipe, stderr=pipe)
+    child = await asyncio.create_subprocess_exec(sys.executable, *program, *_serve(store), *more, cwd=ROOT, stdout=pipe, stderr=pipe)
     assert child.stdout is not None
     assert child.stderr is not None
     reading = asyncio.create_task(_read(child.stderr, lines))
@@ -100,7 +109,7 @@ async def refused(store: str | Path, *, weaker: bool = False) -> tuple[int, str,
     """Run ``cse serve`` where it must not come up: exit code, standard output and error. ``weaker``: without root's right to all files."""
     wrapped = ("-c", _WEAKER) if weaker else ()
     pipe = asyncio.subprocess.PIPE
-    child = await asyncio.create_subprocess_exec(sys.executable, *wrapped, *_serve(store), cwd=ROOT, stdout=pipe, stderr=pipe)
+    child = await asyncio.create_subprocess_exec(sys.executable, *wrapped, *PROGRAM, *_serve(store), cwd=ROOT, stdout=pipe, stderr=pipe)
     try:
         async with asyncio.timeout(PATIENCE):
             out, err = await child.communicate()
@@ -114,7 +123,7 @@ async def refused(store: str | Path, *, weaker: bool = False) -> tuple[int, str,
 
 def _serve(store: str | Path) -> tuple[str, ...]:
     url = store if isinstance(store, str) else f"sqlite:///{store}"
-    return ("-m", "apps.cli", "serve", "--http", "127.0.0.1:0", "--coap", "127.0.0.1:0", "--store", url)
+    return ("serve", "--http", "127.0.0.1:0", "--coap", "127.0.0.1:0", "--store", url)
 
 
 async def until(holds: Callable[[], bool], what: str) -> None:

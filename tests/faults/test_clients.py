@@ -45,7 +45,7 @@ async def served() -> AsyncIterator[Serving]:
             async with working(found):
                 yield found
             assert await found.stop() == 0
-            assert found.log == ""
+            assert [line for line in found.lines if "HTTP connections are open" not in line] == []
 
 
 @asynccontextmanager
@@ -150,9 +150,13 @@ async def test_without_descriptors_who_is_connected_is_served_and_later_all_are(
         soft, hard = resource.prlimit(served.child.pid, resource.RLIMIT_NOFILE, (room, hard))
         async with AsyncExitStack() as parts:
             await asyncio.gather(*(parts.enter_async_context(opened(served)) for _ in range(100)))
-            await until(lambda: served.descriptors() >= room - 2, "its descriptors are used up")
+            await until(lambda: "HTTP connections are open" in served.log, "it says that its descriptors are used up")
             await client.put(LOG, "2")
             await other.put(LOG, "3")
+            assert served.log.count("HTTP connections are open") == 1
+            before = served.processor()
+            await asyncio.sleep(1.0)
+            assert served.processor() - before < 0.5, "it waits for descriptors without spinning"
         resource.prlimit(served.child.pid, resource.RLIMIT_NOFILE, (soft, hard))
 
 
