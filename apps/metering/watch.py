@@ -14,7 +14,7 @@ from apps.metering.accord import Accord
 from apps.metering.chain import Chain
 from apps.metering.device import Setup
 from apps.metering.entity import Entity, container, content
-from apps.metering.memory import Kept
+from apps.metering.memory import KEPT, Kept
 from apps.metering.meter.records import digest_of, key_of
 from apps.metering.tree import CREATED_BY
 from apps.metering.vocabulary import CLASSES, CONCERNED, CONFIRMED, END, ORGANISATIONS, TIMERS, State, organisation
@@ -153,9 +153,13 @@ class Watch(Entity):
             wait = max(0.0, (_time(told.get("notBefore")) or 0.0) - self.now())
             self._accord.seen(meter, issuer, identifier, wait + self._patience(meter))
         began = seconds_of(str(resource["ct"]))
+        until = _time(told.get("validUntil")) or began
+        if until < self.now() - KEPT:
+            return  # it may be a repeat of what is forgotten here, which the meter does not answer
         named = told.get("notify")
         concerned = [issuer, *(named if isinstance(named, list) else ()), *CONCERNED.get(kind, ())]
         wish: dict[str, Any] = {"meter": meter, "kind": kind, "id": identifier, "issuer": issuer, "told": [aei for aei in concerned if isinstance(aei, str)]}
+        wish["until"] = max(until, began)
         wish |= {"ack": told.get("ackRequired") is True, "by": _time(told.get("confirmBy")), "deadline": told.get("consumerDeadline")}
         if kind == "config" and told.get("type") == "setSchedule" and isinstance(told.get("params"), Mapping):
             wish["entry"] = told["params"]
@@ -188,12 +192,19 @@ class Watch(Entity):
     def _enter(self, meter: str, kind: str, identifier: str, ri: str, facts: Mapping[str, Any]) -> None:
         """Enter into the ledger of commands what has become of one; the digest is that of the instance with the ri (records.digest_of)."""
         if self._ledger is not None:
-            self._ledger.add(ri, {"ts": self.ts(), "meter": meter, "class": kind, "cmdId": identifier, "ri": ri, **facts})
+            self._ledger.add(ri, {"ts": self.ts(), "meter": meter, "class": kind, "cmdId": identifier, "ri": ri, **facts}, self.now())
+
+    def forget(self, before: float) -> None:
+        """Forget the commands that were over long ago, and which entries there are of them."""
+        self.kept.age("wish", before, "until")
+        if self._ledger is not None:
+            self._ledger.forget(before)
 
     def _scheduled(self, meter: str, issuer: str, entry: Mapping[str, Any]) -> None:
         """Wait for what a meter is to begin by its timetable, as for a command that comes then (use case 12)."""
         concerned = [issuer, *(entry.get("notify") or ()), *CONCERNED["device"]]
         wish = {"meter": meter, "kind": "device", "id": entry["entryId"], "issuer": issuer, "told": concerned, "ack": False, "by": None, "deadline": None}
+        wish["until"] = seconds_of(entry["at"])
         self.kept.put("wish", f"{meter}\ndevice\n{entry['entryId']}", wish)
         at = seconds_of(entry["at"]) + self._timer(meter, "confirmWithin")
         self._wait(f"confirm\n{meter}\n{key_of(issuer, entry['entryId'])}", at, wish)

@@ -6,7 +6,7 @@ from typing import Any
 from apps.client import Notification
 from apps.metering import tree
 from apps.metering.device import Setup
-from apps.metering.meter import account, appliances, equipment, handlers, quality
+from apps.metering.meter import account, appliances, equipment, forget, handlers, quality
 from apps.metering.meter.body import Body
 from apps.metering.meter.commands import Commands
 from apps.metering.meter.errands import Errands
@@ -28,7 +28,7 @@ class Meter:
         self.errands = Errands(body)
         body.occasion = self._occasion
         body.issue = self.commands.arrive
-        self._jobs = {**handlers.JOBS, "point": self._point, "report": self._report}
+        self._jobs = {**handlers.JOBS, "point": self._point, "report": self._report, forget.JOB: forget.forget}
 
     async def set_up(self, setup: Setup) -> None:
         """Register, and ensure tree and subscriptions."""
@@ -58,6 +58,7 @@ class Meter:
                 body.events.record("installed", f"{body.identity.kind} meter {body.identity.name} is installed", severity="info")
             body.jobs.set("point", body.readings.next(now))
             body.jobs.set("report", body.readings.next_report(now))
+            forget.begin(body)
             body.plant.keep()
             body.tell()
 
@@ -122,7 +123,7 @@ class Meter:
         members = told.get("members")
         if isinstance(members, list) and self.body.identity.name in members:
             key = key_of(str(told.get("issuer")), str(told.get("cmdId")))
-            self.body.kept.put("accord", key, str(told.get("detail", "")))
+            self.body.kept.put("accord", key, {"detail": str(told.get("detail", "")), "at": self.body.now()})
             self.body.happened(f"{'agreed' if told.get('decision') == 'commit' else 'refused'}:{key}")
 
     def _noticed(self, event: Mapping[str, Any]) -> None:

@@ -28,7 +28,7 @@ def end(meter: Body) -> None:
 
 def announce(meter: Body, facts: Mapping[str, Any], command: str) -> None:
     """Write down a planned outage; one of the same outageId that was announced before is replaced."""
-    meter.kept.put("planned", facts["outageId"], {name: facts[name] for name in ("start", "end")})
+    meter.kept.put("planned", facts["outageId"], {"start": facts["start"], "end": facts["end"], "until": seconds_of(facts["end"])})
     meter.outbox.put(meter.place("outage/planned"), {**facts, "cmdId": command})
 
 

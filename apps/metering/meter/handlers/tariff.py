@@ -133,7 +133,9 @@ def _resume(meter: Body, command: Command, occasion: str) -> Outcome:
     if occasion.startswith("agreed:"):
         return _agreed(meter, command)
     if occasion.startswith("refused:"):
-        raise Failed("applyFailed", f"{command.params['tariffId']} is for all of {meter.identity.group} or none: {meter.kept.get('accord', command.key)}")
+        raise Failed(
+            "applyFailed", f"{command.params['tariffId']} is for all of {meter.identity.group} or none: {meter.kept.get('accord', command.key)['detail']}"
+        )
     meter.outbox.delete(meter.place(f"tariff/pending/{command.kept['pending']}"))
     return _put_in_force(meter, command)
 
