@@ -131,7 +131,7 @@ class Watch(Entity):
                 voter = str(told.get("meter"))
                 self._accord.voted(voter, str(told.get("issuer")), str(told.get("cmdId")), self._patience(voter))
             case "acks":
-                self._done(f"ack\n{about}\n{told.get('cmdId')}")
+                self._acknowledged(about, told)
             case "reading":
                 self._reported(meter)
             case "missing":
@@ -187,7 +187,13 @@ class Watch(Entity):
             self._scheduled(meter, wish["issuer"], entry)
         name = organisation(wish["issuer"])
         if state in END and wish["ack"] and name:
-            self._wait(f"ack\n{name}\n{identifier}", self.now() + self._timer(meter, "ackWithin"), wish)
+            self._wait(f"ack\n{name}\n{identifier}\n{meter}", self.now() + self._timer(meter, "ackWithin"), wish)
+
+    def _acknowledged(self, name: str, told: Mapping[str, Any]) -> None:
+        """Take that an organisation knows how a command has ended: at the ``meter`` that it names, at every meter without that."""
+        ended, meter = f"ack\n{name}\n{told.get('cmdId')}\n", told.get("meter")
+        for key in [ended + meter] if isinstance(meter, str) else [key for key in self._waiting if key.startswith(ended)]:
+            self._done(key)
 
     def _enter(self, meter: str, kind: str, identifier: str, ri: str, facts: Mapping[str, Any]) -> None:
         """Enter into the ledger of commands what has become of one; the digest is that of the instance with the ri (records.digest_of)."""

@@ -6,7 +6,7 @@ from typing import Any
 from apps.client import Notification
 from apps.metering import tree
 from apps.metering.device import Setup
-from apps.metering.meter import account, appliances, equipment, forget, handlers, quality
+from apps.metering.meter import account, appliances, equipment, forget, handlers, management, quality
 from apps.metering.meter.body import Body
 from apps.metering.meter.commands import Commands
 from apps.metering.meter.errands import Errands
@@ -104,10 +104,22 @@ class Meter:
 
     def _managed(self, name: str, attributes: Mapping[str, Any]) -> None:
         """Do what a trigger of a management object asks for."""
-        if name != "reboot":
-            maint.asked(self.body, name, attributes)
-        elif attributes.get("rbo") is True:
-            self.body.outbox.update(self.body.node("reboot"), "m2m:rbo", {"rbo": False})
+        match name:
+            case "eventLog":
+                management.log(self.body, attributes)
+            case "supplySwitch":
+                management.switch(self.body, attributes)
+            case "reboot":
+                self._reboot("far" if attributes.get("far") is True else "rbo" if attributes.get("rbo") is True else "")
+            case _:
+                maint.asked(self.body, name, attributes)
+
+    def _reboot(self, trigger: str) -> None:
+        """Start anew, after a factory reset with the settings that the meter came with."""
+        if trigger == "far":
+            management.reset(self.body)
+        if trigger:
+            self.body.outbox.update(self.body.node("reboot"), "m2m:rbo", {trigger: False})
             self.start()
 
     def _delivered(self, name: str) -> None:

@@ -8,6 +8,7 @@ from apps.metering.memory import Kept
 from apps.metering.outbox import Outbox
 from apps.metering.tree import Identity
 from apps.metering.vocabulary import CONTAINER_OF, organisation, stamp
+from cse.management import LogStatus
 
 KEPT = 10_000
 """Events that the meter itself remembers, as many as each container has."""
@@ -77,7 +78,15 @@ class Events:
 
     def _log(self, event: dict[str, Any]) -> None:
         """Put an event into the node's log of interference, the newest last."""
+        if not self._kept.get("log", "kept", True):
+            return
         log = [*self._kept.get("log", "security", []), {name: event.get(name) for name in ("evtId", "type", "ts", "severity")}][-_LOGGED:]
         self._kept.put("log", "security", log)
         target = f"{self._base}/nod-{self._identity.name}/eventLog"
-        self._outbox.update(target, "m2m:evl", {"lgd": json.dumps(log, separators=(",", ":")), "lgst": 1})
+        self._outbox.update(target, "m2m:evl", {"lgd": json.dumps(log, separators=(",", ":")), "lgst": int(LogStatus.STARTED)})
+
+    def keep_log(self, on: bool) -> None:
+        """Start or stop the node's log of interference."""
+        self._kept.put("log", "kept", on)
+        status = LogStatus.STARTED if on else LogStatus.STOPPED
+        self._outbox.update(f"{self._base}/nod-{self._identity.name}/eventLog", "m2m:evl", {"lgst": int(status)})
