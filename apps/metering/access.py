@@ -146,8 +146,9 @@ def meter_policies(meter: str, premise: Premise) -> Iterator[tuple[str, Sequence
             rules += [allow([ae_id("sm-watch")], May.CREATE, children=[Ty.CONTENT_INSTANCE])] if place in _NOTICED else []
             yield policy(meter, place), [*rules, *_display_reads(place, premise)]
         for kind in row.classes:
-            issuers = [*_holders(row, "C", kind, premise), *([ae_id("sm-collect")] if kind == "read" else [])]
-            told = [*_holders(row, "R", kind, premise), ae_id("sm-watch"), *([ae_id("sm-collect")] if kind == "read" else [])]
+            collected = [ae_id("sm-collect")] if kind in ("read", "pq") else []
+            issuers = [*_holders(row, "C", kind, premise), *collected]
+            told = [*_holders(row, "R", kind, premise), ae_id("sm-watch"), *collected]
             yield policy(meter, f"cmd/{kind}/in"), [own, allow(issuers, May.CREATE, children=[Ty.CONTENT_INSTANCE]), *reading([ae_id("sm-watch")])]
             yield policy(meter, f"cmd/{kind}/out"), [own, *reading(told)]
 
