@@ -225,8 +225,8 @@ def base_rules() -> Sequence[Mapping[str, Any]]:
 
 
 def group_rules() -> Sequence[Mapping[str, Any]]:
-    """Give the rules of a group of meters: every organisation may use it, the members decide what it may do there."""
-    return [allow([ae_id(name) for name in (*ORGANISATIONS, *HEAD_END)], READ | May.CREATE)]
+    """Give the rules of a group of meters: every organisation may use it, its members decide what it may do there; the watcher keeps it up."""
+    return [allow([ae_id(name) for name in (*ORGANISATIONS, *HEAD_END)], READ | May.CREATE), allow([ae_id("sm-watch")], May.UPDATE)]
 
 
 assert {kind for row in MATRIX for kind in row.classes} == set(CLASSES)

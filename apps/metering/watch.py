@@ -14,6 +14,7 @@ from apps.metering.accord import Accord
 from apps.metering.chain import Chain
 from apps.metering.device import Setup
 from apps.metering.entity import Entity, container, content
+from apps.metering.membership import Membership
 from apps.metering.memory import KEPT, Kept
 from apps.metering.meter.records import digest_of, key_of
 from apps.metering.tree import CREATED_BY
@@ -48,7 +49,9 @@ class Watch(Entity):
         key: Ed25519PrivateKey | None = None,
     ) -> None:
         super().__init__("sm-watch", kept, now, base)
-        self._premises, self._groups = premises or {}, groups or {}
+        self._premises = premises or {}
+        self._membership = Membership(kept, groups or {}, base)
+        self._groups = self._membership.groups
         self._accord = Accord(kept, now, self._groups, lambda told: self.outbox.put(self.place("accord"), {"ts": self.ts(), **told}))
         self._ledger = None if key is None else Chain("commands", key, kept, self.outbox, self.place("commands"))
         self._waiting: dict[str, dict[str, Any]] = dict(kept.all("waiting"))
@@ -73,7 +76,12 @@ class Watch(Entity):
 
     async def work(self, setup: Setup) -> None:
         """Find the meters, and subscribe to each as soon as its tree is there."""
-        await super().work(setup)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._membership.run(setup.client))
+            tasks.create_task(super().work(setup))
+            tasks.create_task(self._find(setup))
+
+    async def _find(self, setup: Setup) -> None:
         self.adopted.clear()
         adopted = self.adopted
         while True:
@@ -93,6 +101,7 @@ class Watch(Entity):
             with suppress(CSEError):
                 await self._adopt(setup, meter)
                 self.adopted.add(meter)
+                self._membership.look()
 
     async def _adopt(self, setup: Setup, meter: str) -> None:
         client, top = setup.client, f"{self.base}/mtr-{meter}"
@@ -134,6 +143,8 @@ class Watch(Entity):
                 self._acknowledged(about, told)
             case "reading":
                 self._reported(meter)
+                if told.get("reason") == "startup":
+                    self._membership.started(meter, self.now())
             case "missing":
                 self._missing(meter, f"points of readings/profile are missing: {', '.join(map(str, attributes.get('mdlt', ())[-3:]))}")
             case "timers" | "reporting":
@@ -163,6 +174,8 @@ class Watch(Entity):
         wish |= {"ack": told.get("ackRequired") is True, "by": _time(told.get("confirmBy")), "deadline": told.get("consumerDeadline")}
         if kind == "config" and told.get("type") == "setSchedule" and isinstance(told.get("params"), Mapping):
             wish["entry"] = told["params"]
+        if kind == "maint" and told.get("type") == "swapOut" and isinstance(told.get("params"), Mapping):
+            wish["swap"] = [str(told["params"].get(name, "")).removeprefix("mtr-") for name in ("old", "new")]
         self.kept.put("wish", f"{meter}\n{kind}\n{identifier}", wish)
         self._wait(f"confirm\n{meter}\n{key_of(issuer, identifier)}", wish["by"] or began + self._timer(meter, "confirmWithin"), wish)
 
@@ -185,6 +198,8 @@ class Watch(Entity):
             self._done(key)
         if state == State.EXECUTED and (entry := wish.get("entry")) is not None:
             self._scheduled(meter, wish["issuer"], entry)
+        if state == State.EXECUTED and (swap := wish.get("swap")) is not None:
+            self._membership.swapped(swap[0], swap[1], self.now())
         name = organisation(wish["issuer"])
         if state in END and wish["ack"] and name:
             self._wait(f"ack\n{name}\n{identifier}\n{meter}", self.now() + self._timer(meter, "ackWithin"), wish)
@@ -203,6 +218,7 @@ class Watch(Entity):
     def forget(self, before: float) -> None:
         """Forget the commands that were over long ago, and which entries there are of them."""
         self.kept.age("wish", before, "until")
+        self.kept.age("move", before, "at")
         if self._ledger is not None:
             self._ledger.forget(before)
 
