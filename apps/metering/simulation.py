@@ -120,7 +120,10 @@ class Simulation(Entity):
         if name not in NAMES:
             log.warning("sm-test/control: there is no fault %r", name)
         elif entry.get("active", True) is False:
+            silent = faults.active("silence")
             faults.clear(name)
+            if name == "silence" and silent and isinstance(core, Meter):
+                core.commands.listen()
         else:
             count, duration = entry.get("count"), entry.get("durationS")
             uses = count if isinstance(count, int) and count > 0 else None

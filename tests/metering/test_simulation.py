@@ -76,3 +76,12 @@ async def test_a_fault_of_a_meter_that_is_off_is_there_when_it_is_on(world: Worl
         order = await stage.command("asset", "config", "applySettings", {"settings": {"label": "x"}}, meter="M3")
         await stage.status(order, State.FAILED, error="applyFailed")
         await stage.status(await stage.command("asset", "config", "applySettings", {"settings": {"label": "x"}}, meter="M3"), State.EXECUTED)
+
+
+async def test_a_meter_that_is_no_longer_silent_goes_on_with_what_it_was_told_meanwhile(world: World) -> None:
+    async with Stage(world, FACTS) as stage:
+        await stage.fault("silence", "M1")
+        order = await stage.command("asset", "config", "applySettings", {"settings": {"label": "x"}})
+        await stage.silent(order, State.VALIDATED)
+        await stage.client("sm-test").put("cse-in/sm-test/control", {"do": "fault", "target": "M1", "params": {"name": "silence"}, "active": False})
+        await stage.status(order, State.EXECUTED)

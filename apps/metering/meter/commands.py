@@ -87,6 +87,11 @@ class Commands:
         kind = self._body.kept.get("kind", identifier)
         return kind is not None and kind["kind"] in self._bannered
 
+    def listen(self) -> None:
+        """Look now at the commands that nothing was done with while the meter was silent."""
+        for command in [found for found in self._active.values() if found.step == "begin"]:
+            self._keep(replace(command, wake=self._body.now()))
+
     def due(self, now: float) -> float | None:
         """Do what is due, and give the time when this is to be called again."""
         for command in [found for found in self._active.values() if found.wake is not None and found.wake <= now]:
