@@ -165,7 +165,7 @@ class Commands:
 
     def _attempt(self, body: Body, command: Command) -> Outcome:
         handler = self._handler(command)
-        if not handler.unsent and body.faults.use("apply"):
+        if not handler.unsent and not handler.stuck and body.faults.use("apply"):
             raise Failed(handler.failure, f"{command.type} was attempted and did not succeed")
         return handler.apply(body, command)
 
@@ -194,7 +194,7 @@ class Commands:
         if handler.unsent:
             command = replace(command, step="telling", wake=None, waits=(f"delivered:final:{command.key}", f"held:final:{command.key}"))
             self._keep(command)
-        read = _seen(command, command.answer or "view") if command.viewed and handler.informs(command) and not handler.first else {}
+        read = _seen(command, command.answer or "view") if (command.viewed or command.answer) and handler.informs(command) and not handler.first else {}
         command = self._status(command, State.EXECUTED, result={**outcome.result, **read})
         if handler.first and command.envelope["consent"] != Consent.NONE:
             notice = replace(command, key=f"{command.key}#info", id=f"{command.id}#info", state=State.SENT, info=True, muted=False, waits=())
