@@ -302,9 +302,12 @@ class CSE:
         try:
             return (yield from self._dispatch(request, accepted))
         except CSEError as error:
-            if isinstance(error, OriginatorHasNoPrivilege | OriginatorNotAuthenticated):
+            denied = isinstance(error, OriginatorHasNoPrivilege | OriginatorNotAuthenticated)
+            if denied:
                 self._refused(request, self._path(request.to))
-            return Response(rsc=error.code, rqi=request.rqi, rvi=request.rvi or self.settings.release, pc={"m2m:dbg": str(error)})
+            # who is refused is told when, as the log has it
+            ot = self.time() if denied else None
+            return Response(rsc=error.code, rqi=request.rqi, rvi=request.rvi or self.settings.release, pc={"m2m:dbg": str(error)}, ot=ot)
 
     def _path(self, to: str) -> str:
         """Give the structured path of what an address means here, the address itself when it means nothing."""

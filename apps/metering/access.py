@@ -146,8 +146,9 @@ def meter_policies(meter: str, premise: Premise) -> Iterator[tuple[str, Sequence
             rules += [allow([ae_id("sm-watch")], May.CREATE, children=[Ty.CONTENT_INSTANCE])] if place in _NOTICED else []
             yield policy(meter, place), [*rules, *_display_reads(place, premise)]
         for kind in row.classes:
-            issuers = [*_holders(row, "C", kind, premise), *([ae_id("sm-collect")] if kind == "read" else [])]
-            told = [*_holders(row, "R", kind, premise), ae_id("sm-watch"), *([ae_id("sm-collect")] if kind == "read" else [])]
+            collected = [ae_id("sm-collect")] if kind in ("read", "pq") else []
+            issuers = [*_holders(row, "C", kind, premise), *collected]
+            told = [*_holders(row, "R", kind, premise), ae_id("sm-watch"), *collected]
             yield policy(meter, f"cmd/{kind}/in"), [own, allow(issuers, May.CREATE, children=[Ty.CONTENT_INSTANCE]), *reading([ae_id("sm-watch")])]
             yield policy(meter, f"cmd/{kind}/out"), [own, *reading(told)]
 
@@ -224,8 +225,8 @@ def base_rules() -> Sequence[Mapping[str, Any]]:
 
 
 def group_rules() -> Sequence[Mapping[str, Any]]:
-    """Give the rules of a group of meters: every organisation may use it, the members decide what it may do there."""
-    return [allow([ae_id(name) for name in (*ORGANISATIONS, *HEAD_END)], READ | May.CREATE)]
+    """Give the rules of a group of meters: every organisation may use it, its members decide what it may do there; the watcher keeps it up."""
+    return [allow([ae_id(name) for name in (*ORGANISATIONS, *HEAD_END)], READ | May.CREATE), allow([ae_id("sm-watch")], May.UPDATE)]
 
 
 assert {kind for row in MATRIX for kind in row.classes} == set(CLASSES)

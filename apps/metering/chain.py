@@ -19,11 +19,15 @@ class Chain:
         end = kept.get("ledger", name, {"head": GENESIS, "count": 0})
         self._ledger = Ledger(key, end["head"], end["count"])
 
-    def add(self, once: str, content: Mapping[str, Any]) -> bool:
-        """Add an entry unless there is one of that name; whether there was none."""
+    def forget(self, before: float) -> None:
+        """Forget which entries were added before a time: nobody tells of them again."""
+        self._kept.age(f"entered {self._name}", before)
+
+    def add(self, once: str, content: Mapping[str, Any], at: float) -> bool:
+        """Add an entry at a time unless there is one of that name; whether there was none."""
         if self._kept.get(f"entered {self._name}", once) is not None:
             return False
-        self._kept.put(f"entered {self._name}", once, True)
+        self._kept.put(f"entered {self._name}", once, at)
         self._outbox.put(self._address, self._ledger.append(content))
         self._kept.put("ledger", self._name, {"head": self._ledger.head, "count": self._ledger.count})
         return True

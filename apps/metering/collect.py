@@ -60,7 +60,8 @@ class Collect(Entity):
             await self._look.wait()
             self._look.clear()
             try:
-                await self._listen(setup, [visit["meter"] for run in self._runs.values() for visit in run["visits"]])
+                for run in list(self._runs.values()):
+                    await self._listen(setup, _class(run["what"]), [visit["meter"] for visit in run["visits"]])
                 for identifier, found in list(self._policies.items()):
                     if identifier not in self._members and found["next"] <= self.now():
                         await self._find(setup, identifier, found["policy"])
@@ -78,15 +79,15 @@ class Collect(Entity):
             except CSEError:
                 listed = []
             members.append((group, [name.removeprefix("mtr-") for address in listed if (name := str(address).rpartition("/")[2]).startswith("mtr-")]))
-        await self._listen(setup, [meter for _, meters in members for meter in meters])
+        await self._listen(setup, _class(policy.get("what", ())), [meter for _, meters in members for meter in meters])
         self._members[identifier] = members
 
-    async def _listen(self, setup: Setup, meters: Sequence[str]) -> None:
+    async def _listen(self, setup: Setup, kind: str, meters: Sequence[str]) -> None:
         """Have the answers of meters told; one that is not there has none."""
         for meter in meters:
-            out: Watched = (f"{self.base}/mtr-{meter}/cmd/read/out", f"out/{meter}", {})
-            if meter not in self._heard and not await self._subscribe(setup, [out]):
-                self._heard.add(meter)
+            place = f"mtr-{meter}/cmd/{kind}/out"
+            if place not in self._heard and not await self._subscribe(setup, [(f"{self.base}/{place}", f"out/{meter}", {})]):
+                self._heard.add(place)
 
     # --- what is heard ---------------------------------------------------------------------------------------------------------------------------------------
 
@@ -149,6 +150,8 @@ class Collect(Entity):
         number, issuer = self.kept.number("run"), found["issuer"]
         run = {"policyId": identifier, "cycle": found["cycle"] + 1, "strategy": policy["strategy"], "start": stamp(now), "issuer": issuer}
         run |= {"what": policy.get("what", ["registers"]), "within": float(policy.get("within", WITHIN))}
+        if _class(run["what"]) == "pq":
+            run["quantities"] = policy.get("quantities", list(forms.QUANTITIES))
         name = f"{self.kept.epoch()}-R{number}"
         self._runs[name] = {**run, "visits": [{**asdict(visit), "state": "planned"} for visit in visits]}
         self.kept.put("run", name, self._runs[name])
@@ -165,9 +168,11 @@ class Collect(Entity):
         for visit in _open(run):
             if visit["state"] == "planned" and visit["at"] <= now:
                 visit |= {"state": "sent", "cmdId": f"{identifier}/{visit['meter']}"}
-                envelope = {"cmdId": visit["cmdId"], "type": "readNow", "issuer": f"C{self.name}", "issuedAt": self.ts(), "consent": "none"}
-                envelope |= {"validUntil": stamp(visit["at"] + run["within"]), "params": {"what": run["what"]}}
-                self.outbox.put(f"{self.base}/mtr-{visit['meter']}/cmd/read/in", envelope)
+                kind = _class(run["what"])
+                name, params = ("getPq", {"quantities": run["quantities"]}) if kind == "pq" else ("readNow", {"what": run["what"]})
+                envelope = {"cmdId": visit["cmdId"], "type": name, "issuer": f"C{self.name}", "issuedAt": self.ts(), "consent": "none"}
+                envelope |= {"validUntil": stamp(visit["at"] + run["within"]), "params": params}
+                self.outbox.put(f"{self.base}/mtr-{visit['meter']}/cmd/{kind}/in", envelope)
                 changed = True
             elif visit["state"] == "sent" and visit["at"] + run["within"] <= now:
                 visit["state"] = "silent"
@@ -181,7 +186,7 @@ class Collect(Entity):
     def _close(self, identifier: str, run: Mapping[str, Any]) -> None:
         """Record a run, and tell who wanted it of every meter without a reading."""
         missing = [visit["meter"] for visit in run["visits"] if visit["state"] != "executed"]
-        told = {name: run[name] for name in ("policyId", "cycle", "strategy", "start", "what")}
+        told = {name: run[name] for name in ("policyId", "cycle", "strategy", "start", "what", "quantities") if name in run}
         visits = [{**{name: value for name, value in visit.items() if name != "group" or value}, **_times(visit)} for visit in run["visits"]]
         state = "complete" if visits and not missing else "incomplete"
         self.outbox.put(self.place("runs"), {"runId": identifier, "ts": self.ts(), **told, "state": state, "visits": visits, "missing": missing})
@@ -196,6 +201,11 @@ class Collect(Entity):
         if name := organisation(issuer):
             alert = {"alertId": f"C-A{self.kept.number('alert')}", "type": kind, "ts": self.ts(), **({"meter": meter} if meter else {}), "detail": detail}
             self.outbox.put(f"{self.base}/{name}/alerts", alert)
+
+
+def _class(what: Sequence[str]) -> str:
+    """Give the class of the commands that collect something."""
+    return "pq" if "pq" in what else "read"
 
 
 def _open(run: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -213,6 +223,11 @@ def wrong(policy: Mapping[str, Any]) -> str:
     takes, period = length(policy["strategy"], len(policy.get("groups", ())) + ("meters" in policy), float(policy.get("window", 0))), policy.get("period", 0)
     if period and takes > period:
         return f"period: {period:g} seconds are less than the {takes:g} that a cycle takes"
+    what = policy.get("what", ["registers"])
+    if "pq" in what and len(what) > 1:
+        return "what: pq stands alone, since it is a command of its own"
+    if "quantities" in policy and "pq" not in what:
+        return "quantities: are those of power quality, and what has no pq"
     if policy.get("cycles", 1) > 1 and not period:
         return "period: more than one cycle needs a period"
     return ""

@@ -14,6 +14,9 @@ from cse.datatypes import seconds_of
 BANNERS = 10
 """Events that are shown at most; the newest stay."""
 
+SAVED = 1_000
+"""Saved messages that are known, as many as ``saved`` has."""
+
 FIGURES = ("consumed", "generated", "power", "credit", "mode", "rate", "price", "supplyState")
 
 _SHOWN = ("cmdId", "start", "end", "device", "action", "value", "area", "priority", "removable", "lang")
@@ -117,7 +120,8 @@ class Display(Entity):
         # what is saved unread is still unread: viewing is told apart (use case 10)
         self._items[identifier] = item = {**item, "viewed": item["viewed"] or action != "save", **answered}
         if action == "save":
-            self.kept.put("screen", "saved", {**self.kept.get("screen", "saved", {}), identifier: True})
+            saved = [*self.kept.get("screen", "saved", {}), identifier][-SAVED:]
+            self.kept.put("screen", "saved", dict.fromkeys(saved, True))
             self.outbox.make(self.place("saved"), 4, identifier, "m2m:cin", {"con": document({**item, "savedAt": self.ts()}), "cnf": DOCUMENT})
         self._show()
 

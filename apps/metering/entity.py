@@ -8,7 +8,7 @@ from typing import Any
 from apps.client import Notification
 from apps.client import ResourceTypeID as Ty
 from apps.metering.device import Setup
-from apps.metering.memory import Kept
+from apps.metering.memory import DAY, KEPT, Kept
 from apps.metering.outbox import Item, Outbox
 from apps.metering.vocabulary import stamp
 from cse.errors import NotFound, ReceiverError
@@ -32,6 +32,7 @@ class Entity:
     def __init__(self, name: str, kept: Kept, now: Callable[[], float], base: str = "cse-in") -> None:
         self.name, self.kept, self.now, self.base = name, kept, now, base
         self._later: Sequence[Watched] = ()
+        self._aged = 0.0
         self.outbox = Outbox(kept, sent=self._sent, held=lambda item, tried: None, cut=self._cut)
 
     def _sent(self, item: Item) -> None:
@@ -102,8 +103,14 @@ class Entity:
         """Do what is due in one turn of the memory."""
         with self.kept.turn():
             following = self.tick(now)
+            if now >= self._aged + DAY:
+                self._aged = now
+                self.forget(now - KEPT)
             self.outbox.tell()
         return following
+
+    def forget(self, before: float) -> None:
+        """Forget what was of use until a time; called once a day, and after the start."""
 
     def tick(self, now: float) -> float | None:
         """Do what is due; give the next time."""

@@ -7,6 +7,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+DAY = 86_400.0
+KEPT = 35 * DAY
+"""Seconds that is remembered what is of use for a short time only, such as what a command was after its end and its validUntil."""
+
+_OLDER = "FROM kept WHERE device = ? AND kind = ? AND COALESCE(CAST(json_extract(value, ?) AS REAL), 0) < ?"
+
 
 class Memory:
     """The memories of the devices of one process in one SQLite file, ``:memory:`` for none that lasts."""
@@ -81,6 +87,15 @@ class Kept:
     def prune(self, kind: str, before: str) -> None:
         """Forget the values of a kind whose names come before a text."""
         self._memory.execute("DELETE FROM kept WHERE device = ? AND kind = ? AND name < ?", (self.device, kind, before))
+
+    def past(self, kind: str, before: float, member: str = "") -> Mapping[str, Any]:
+        """Give the values of a kind that are times (seconds) before a moment, or whose member is; what has no such time counts as old."""
+        rows = self._memory.execute(f"SELECT name, value {_OLDER}", (self.device, kind, f"$.{member}" if member else "$", before))
+        return {name: json.loads(value) for name, value in rows}
+
+    def age(self, kind: str, before: float, member: str = "") -> None:
+        """Forget the values that ``past`` gives."""
+        self._memory.execute(f"DELETE {_OLDER}", (self.device, kind, f"$.{member}" if member else "$", before))
 
     def drop(self, kind: str, name: str) -> None:
         """Forget a value."""

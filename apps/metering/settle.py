@@ -80,12 +80,16 @@ class Settle(Entity):
         elif notification.resource is not None and rest.startswith("point/"):
             self._enter(rest.removeprefix("point/"), str(notification.resource["dgt"]), _point(notification.resource["con"]))
 
+    def forget(self, before: float) -> None:
+        """Forget which intervals were settled long ago: their points come no more."""
+        self._chain.forget(before)
+
     def _enter(self, meter: str, end: str, point: Mapping[str, Any]) -> None:
         known = self.kept.get("meter", meter)
         parties = [ae_id("bill"), ae_id(f"consumer-{known['premise']}")]
         interval = {"start": stamp(seconds_of(end) - known["interval"]), "end": end}
         entry = {"ts": self.ts(), "meter": meter, "interval": interval, "quantity": point.get("value"), "unit": point.get("unit"), "parties": parties}
-        self._chain.add(f"{meter} {end}", {**entry, "quality": point.get("quality", "measured")})
+        self._chain.add(f"{meter} {end}", {**entry, "quality": point.get("quality", "measured")}, self.now())
 
 
 def _point(content: Any) -> Mapping[str, Any]:

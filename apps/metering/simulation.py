@@ -14,7 +14,7 @@ from apps.metering.entity import Entity, container, content
 from apps.metering.memory import Kept
 from apps.metering.meter import conditions
 from apps.metering.meter.core import Meter
-from apps.metering.meter.faults import NAMES
+from apps.metering.meter.faults import NAMES, Faults
 from apps.metering.packages import pack
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,9 @@ WAN = frozenset({"wan", "WAN", "gateway", "gw-P1"})
 
 PACKAGES = tuple((f"{part}Update", part, f"{major}.{minor}.0") for part, major in (("software", 1), ("firmware", 2)) for minor in (1, 2, 3))
 """What may be ordered: type, part, version."""
+
+_LATE = 1_000
+"""Entries that wait for a device to be switched on at most, the newest stay."""
 
 SENSED = frozenset({"voltage", "frequency", "battery", "memory", "clockOffset", "tamper", "registers"})
 
@@ -39,6 +42,8 @@ class Simulation(Entity):
     ) -> None:  # fmt: skip
         super().__init__("sm-test", kept, now, base)
         self._devices, self._start, self._issuer = devices, later, issuer
+        self._faults: dict[str, Faults] = {}
+        """Those of devices that are off: they stay for their uses and their time."""
 
     @property
     def own(self) -> Sequence[tuple[str, int, str, Mapping[str, Any], str]]:
@@ -79,31 +84,55 @@ class Simulation(Entity):
         params = entry.get("params") if isinstance(entry.get("params"), Mapping) else {}
         match do, device.core:
             case "powerOn", _:
-                device.power_on()
-            case "powerOff", _:
+                self._power_on(device)
+            case "powerOff", core:
+                if isinstance(core, Meter | Display):
+                    self._faults[device.name] = _faults(core)
                 self._start(device.power_off())
             case (("linkDown" | "linkUp"), _):
                 device.link(do == "linkUp")
             case (("loseSupply" | "restoreSupply"), Meter() as meter):
-                conditions.supply(meter.body, do == "restoreSupply")
+                conditions.supply(meter.body, do == "restoreSupply", entry.get("at"))
             case "setPhysical", Meter() as meter:
                 conditions.sense(meter.body, {name: value for name, value in (params or {}).items() if _sensible(name, value)})
             case "fault", (Meter() | Display()) as core:
                 self._fault(core, entry, params or {})
+            case (("loseSupply" | "restoreSupply" | "setPhysical" | "fault"), None) if device.name.startswith(("mtr-", "ihd-")):
+                # what happens around a device that is off it finds when it is switched on
+                late = [*self.kept.get("late", device.name, []), {**entry, "at": self.now()}][-_LATE:]
+                self.kept.put("late", device.name, late)
             case _:
                 log.warning("sm-test/control: %r does nothing to %s", do, device.name)
 
+    def _power_on(self, device: Device) -> None:
+        if device.on:
+            return
+        device.power_on()
+        if isinstance(core := device.core, Meter | Display) and device.name in self._faults:
+            _faults(core).go_on(self._faults.pop(device.name))
+        late = self.kept.get("late", device.name, [])
+        self.kept.drop("late", device.name)
+        for entry in late:
+            self._do(device, str(entry["do"]), entry)
+
     def _fault(self, core: Meter | Display, entry: Mapping[str, Any], params: Mapping[str, Any]) -> None:
-        faults, name = (core.body if isinstance(core, Meter) else core).faults, str(params.get("name", ""))
+        faults, name = _faults(core), str(params.get("name", ""))
         if name not in NAMES:
             log.warning("sm-test/control: there is no fault %r", name)
         elif entry.get("active", True) is False:
+            silent = faults.active("silence")
             faults.clear(name)
+            if name == "silence" and silent and isinstance(core, Meter):
+                core.commands.listen()
         else:
             count, duration = entry.get("count"), entry.get("durationS")
             uses = count if isinstance(count, int) and count > 0 else None
             seconds = float(duration) if isinstance(duration, int | float) and duration > 0 else None
             faults.set(name, count=uses, duration=seconds, after=str(params.get("after", "")))
+
+
+def _faults(core: Meter | Display) -> Faults:
+    return core.body.faults if isinstance(core, Meter) else core.faults
 
 
 def _sensible(name: str, value: Any) -> bool:

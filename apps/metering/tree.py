@@ -15,6 +15,15 @@ CREATED_BY: Mapping[str, Any] = {"om": [{"ops": int(AccessControlOperation.CREAT
 
 CREATED_BY_WATCH: Mapping[str, Any] = {"om": [{"ops": int(AccessControlOperation.CREATE), "or": "Csm-watch"}], "chty": [4]}
 
+WATCHED: Mapping[str, tuple[str, ...]] = {
+    "firmware": (),
+    "software": (),
+    "reboot": (),
+    "eventLog": ("lga", "lgo"),
+    "supplySwitch": ("ena", "dis"),
+}
+"""Objects of the node that others may change, and the attributes that are of interest, where the meter itself makes most of the changes."""
+
 LIMITS: Mapping[str, Mapping[str, float]] = {"voltage": {"low": 207, "high": 253}, "frequency": {"low": 49.5, "high": 50.5}}
 """The tolerance of power quality that a meter has at first: a tenth of the nominal voltage, half a hertz (EN 50160)."""
 
@@ -114,8 +123,8 @@ def below_ae(meter: Identity) -> Sequence[Node]:
         series("readings/profile", "readings/profile", every, grace),
         _flex("live", "live", "live"),
         *(_container(f"events/{name}", f"events/{name}") for name in ("error", "security", "malfunction", "state")),
-        _flex("config/settings", "config", "settings", label=f"{meter.kind} meter {meter.name}", version=1),
-        _flex("config/reporting", "config", "reporting", reports=_reports(meter)),
+        _flex("config/settings", "config", "settings", label=label(meter), version=1),
+        _flex("config/reporting", "config", "reporting", reports=reports(meter)),
         _container("config/schedule", "config", SMALL),
         _flex("config/timers", "config", "timers", **meter.timers),
         *(_container(place, place.partition("/")[0], SMALL) for place in ("tariff", "tariff/active", "tariff/pending")),
@@ -139,7 +148,13 @@ def below_ae(meter: Identity) -> Sequence[Node]:
     return found
 
 
-def _reports(meter: Identity) -> list[dict[str, Any]]:
+def label(meter: Identity) -> str:
+    """Give the label that a meter has at first."""
+    return f"{meter.kind} meter {meter.name}"
+
+
+def reports(meter: Identity) -> list[dict[str, Any]]:
+    """Give the reports that a meter makes at first."""
     return [{"recipient": recipient, "what": ["registers", "profile"], "period": meter.period} for recipient in meter.recipients]
 
 
@@ -203,9 +218,9 @@ async def listen(client: Client, meter: Identity, url: str) -> None:
         await client.subscribe(f"{base}/{meter.ae}/cmd/{kind}/in", f"{url}/cmd/{kind}", enc=CREATED_BY, name=f"sub-{meter.ae}", pn=2)
     for name in ("error", "security"):
         await client.subscribe(f"{base}/{meter.ae}/events/{name}", f"{url}/events/{name}", enc=CREATED_BY_WATCH, name=f"sub-{meter.ae}", pn=2)
-    for name in ("firmware", "software", "reboot"):
-        update = [NotificationEventType.UPDATE_OF_RESOURCE]
-        await client.subscribe(f"{base}/nod-{meter.name}/{name}", f"{url}/node/{name}", events=update, name=f"sub-{meter.ae}", pn=2)
+    for name, attributes in WATCHED.items():
+        update: Mapping[str, Any] = {"net": [int(NotificationEventType.UPDATE_OF_RESOURCE)], **({"atr": list(attributes)} if attributes else {})}
+        await client.subscribe(f"{base}/nod-{meter.name}/{name}", f"{url}/node/{name}", enc=update, name=f"sub-{meter.ae}", pn=2)
     if meter.group:
         await client.subscribe(f"{base}/sm-watch/accord", f"{url}/accord", name=f"sub-{meter.ae}", pn=2)
     for place in ("actions", "screen"):

@@ -108,11 +108,12 @@ CONCERNED: Mapping[str, tuple[str, ...]] = {
     "payment": ("Casset", "Cbill"),
     "credit": ("Casset", "Cbill"),
     "device": ("Casset", "Cbill"),
+    "supply": ("Casset", "Cbill"),
     "pq": ("Casset", "Cdno"),
     "dr": ("Cdno", "Ceff", "Cbill"),
     "gen": ("Cdno", "Ceff", "Cbill"),
 }
-"""Who learns of failures of a class beside the issuer and those whom ``notify`` names (use cases 3 and 12: asset and bill, also where the consumer has
+"""Who learns of failures of a class beside the issuer and those whom ``notify`` names (use cases 3, 11 and 12: asset and bill, also where the consumer has
 acted; use case 4: asset and network operator; use cases 6 and 7: whoever buys, sells or carries what is drawn and given)."""
 
 

@@ -14,7 +14,8 @@ from apps.metering.accord import Accord
 from apps.metering.chain import Chain
 from apps.metering.device import Setup
 from apps.metering.entity import Entity, container, content
-from apps.metering.memory import Kept
+from apps.metering.membership import Membership
+from apps.metering.memory import KEPT, Kept
 from apps.metering.meter.records import digest_of, key_of
 from apps.metering.tree import CREATED_BY
 from apps.metering.vocabulary import CLASSES, CONCERNED, CONFIRMED, END, ORGANISATIONS, TIMERS, State, organisation
@@ -48,7 +49,9 @@ class Watch(Entity):
         key: Ed25519PrivateKey | None = None,
     ) -> None:
         super().__init__("sm-watch", kept, now, base)
-        self._premises, self._groups = premises or {}, groups or {}
+        self._premises = premises or {}
+        self._membership = Membership(kept, groups or {}, base)
+        self._groups = self._membership.groups
         self._accord = Accord(kept, now, self._groups, lambda told: self.outbox.put(self.place("accord"), {"ts": self.ts(), **told}))
         self._ledger = None if key is None else Chain("commands", key, kept, self.outbox, self.place("commands"))
         self._waiting: dict[str, dict[str, Any]] = dict(kept.all("waiting"))
@@ -73,7 +76,12 @@ class Watch(Entity):
 
     async def work(self, setup: Setup) -> None:
         """Find the meters, and subscribe to each as soon as its tree is there."""
-        await super().work(setup)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._membership.run(setup.client))
+            tasks.create_task(super().work(setup))
+            tasks.create_task(self._find(setup))
+
+    async def _find(self, setup: Setup) -> None:
         self.adopted.clear()
         adopted = self.adopted
         while True:
@@ -93,6 +101,7 @@ class Watch(Entity):
             with suppress(CSEError):
                 await self._adopt(setup, meter)
                 self.adopted.add(meter)
+                self._membership.look()
 
     async def _adopt(self, setup: Setup, meter: str) -> None:
         client, top = setup.client, f"{self.base}/mtr-{meter}"
@@ -131,9 +140,11 @@ class Watch(Entity):
                 voter = str(told.get("meter"))
                 self._accord.voted(voter, str(told.get("issuer")), str(told.get("cmdId")), self._patience(voter))
             case "acks":
-                self._done(f"ack\n{about}\n{told.get('cmdId')}")
+                self._acknowledged(about, told)
             case "reading":
                 self._reported(meter)
+                if told.get("reason") == "startup":
+                    self._membership.started(meter, self.now())
             case "missing":
                 self._missing(meter, f"points of readings/profile are missing: {', '.join(map(str, attributes.get('mdlt', ())[-3:]))}")
             case "timers" | "reporting":
@@ -153,12 +164,18 @@ class Watch(Entity):
             wait = max(0.0, (_time(told.get("notBefore")) or 0.0) - self.now())
             self._accord.seen(meter, issuer, identifier, wait + self._patience(meter))
         began = seconds_of(str(resource["ct"]))
+        until = _time(told.get("validUntil")) or began
+        if until < self.now() - KEPT:
+            return  # it may be a repeat of what is forgotten here, which the meter does not answer
         named = told.get("notify")
         concerned = [issuer, *(named if isinstance(named, list) else ()), *CONCERNED.get(kind, ())]
         wish: dict[str, Any] = {"meter": meter, "kind": kind, "id": identifier, "issuer": issuer, "told": [aei for aei in concerned if isinstance(aei, str)]}
+        wish["until"] = max(until, began)
         wish |= {"ack": told.get("ackRequired") is True, "by": _time(told.get("confirmBy")), "deadline": told.get("consumerDeadline")}
         if kind == "config" and told.get("type") == "setSchedule" and isinstance(told.get("params"), Mapping):
             wish["entry"] = told["params"]
+        if kind == "maint" and told.get("type") == "swapOut" and isinstance(told.get("params"), Mapping):
+            wish["swap"] = [str(told["params"].get(name, "")).removeprefix("mtr-") for name in ("old", "new")]
         self.kept.put("wish", f"{meter}\n{kind}\n{identifier}", wish)
         self._wait(f"confirm\n{meter}\n{key_of(issuer, identifier)}", wish["by"] or began + self._timer(meter, "confirmWithin"), wish)
 
@@ -181,19 +198,35 @@ class Watch(Entity):
             self._done(key)
         if state == State.EXECUTED and (entry := wish.get("entry")) is not None:
             self._scheduled(meter, wish["issuer"], entry)
+        if state == State.EXECUTED and (swap := wish.get("swap")) is not None:
+            self._membership.swapped(swap[0], swap[1], self.now())
         name = organisation(wish["issuer"])
         if state in END and wish["ack"] and name:
-            self._wait(f"ack\n{name}\n{identifier}", self.now() + self._timer(meter, "ackWithin"), wish)
+            self._wait(f"ack\n{name}\n{identifier}\n{meter}", self.now() + self._timer(meter, "ackWithin"), wish)
+
+    def _acknowledged(self, name: str, told: Mapping[str, Any]) -> None:
+        """Take that an organisation knows how a command has ended: at the ``meter`` that it names, at every meter without that."""
+        ended, meter = f"ack\n{name}\n{told.get('cmdId')}\n", told.get("meter")
+        for key in [ended + meter] if isinstance(meter, str) else [key for key in self._waiting if key.startswith(ended)]:
+            self._done(key)
 
     def _enter(self, meter: str, kind: str, identifier: str, ri: str, facts: Mapping[str, Any]) -> None:
         """Enter into the ledger of commands what has become of one; the digest is that of the instance with the ri (records.digest_of)."""
         if self._ledger is not None:
-            self._ledger.add(ri, {"ts": self.ts(), "meter": meter, "class": kind, "cmdId": identifier, "ri": ri, **facts})
+            self._ledger.add(ri, {"ts": self.ts(), "meter": meter, "class": kind, "cmdId": identifier, "ri": ri, **facts}, self.now())
+
+    def forget(self, before: float) -> None:
+        """Forget the commands that were over long ago, and which entries there are of them."""
+        self.kept.age("wish", before, "until")
+        self.kept.age("move", before, "at")
+        if self._ledger is not None:
+            self._ledger.forget(before)
 
     def _scheduled(self, meter: str, issuer: str, entry: Mapping[str, Any]) -> None:
         """Wait for what a meter is to begin by its timetable, as for a command that comes then (use case 12)."""
         concerned = [issuer, *(entry.get("notify") or ()), *CONCERNED["device"]]
         wish = {"meter": meter, "kind": "device", "id": entry["entryId"], "issuer": issuer, "told": concerned, "ack": False, "by": None, "deadline": None}
+        wish["until"] = seconds_of(entry["at"])
         self.kept.put("wish", f"{meter}\ndevice\n{entry['entryId']}", wish)
         at = seconds_of(entry["at"]) + self._timer(meter, "confirmWithin")
         self._wait(f"confirm\n{meter}\n{key_of(issuer, entry['entryId'])}", at, wish)

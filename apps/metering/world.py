@@ -47,7 +47,7 @@ HELD = (
     Identity("M1", "electricity", generators=("gen-P1-1",), appliances=("dev-P1-1",), group="grp-P1"),
     Identity("M2", "gas", model="GM-2", group="grp-P1"),
     Identity("M3", "water", model="WM-3", switch=False, group="grp-P1"),
-    Identity("M9", "electricity", recipients=()),
+    Identity("M9", "electricity", recipients=(), group="grp-P1"),
 )
 """The meters of section 11; the last one is off at first."""
 
@@ -79,8 +79,8 @@ class Plan:
 
     @property
     def groups(self) -> Mapping[str, tuple[str, ...]]:
-        """The names of the meters by the group within which a tariff is for all or none."""
-        named = [meter for meter in self.meters if meter.group]
+        """The names of the meters by the group within which a tariff is for all or none; those that are off are no members yet."""
+        named = [meter for meter in self.meters if meter.group and meter.name not in self.off]
         return {group: tuple(meter.name for meter in named if meter.group == group) for group in dict.fromkeys(meter.group for meter in named)}
 
 
@@ -182,7 +182,7 @@ class World:
         await organisations.provision(admin)
         for name, rules in access.ledger_policies():
             await admin.access_policy(base, name, rules)
-        if grouped := [meter for members in self.plan.groups.values() for meter in members]:
+        if grouped := [meter.name for meter in self.plan.meters if meter.group]:
             for name, rules in access.accord_policies(grouped):
                 await admin.access_policy(base, name, rules)
         for name, rules in access.collection_policies():

@@ -4,6 +4,7 @@ from cse.codes import Operation
 from cse.codes import ResponseStatusCode as RSC
 from cse.config import Settings
 from cse.core import CSE
+from cse.datatypes import timestamp
 from cse.primitives import Request
 from tests.core.tree import AE, OTHER, POWER, of, policy, register, rule, seen, world
 from tests.drive import TYPES, Driven
@@ -65,3 +66,11 @@ def test_they_can_be_given_to_a_store_that_is_there() -> None:
     cse.settings = BASE
     _told(cse)
     assert seen(cse, "cse-in")["acpi"] == ["cse-in/acp-base"]
+
+
+def test_who_is_refused_is_told_when_and_why() -> None:
+    cse = world()
+    refused = cse.retrieve(POWER, OTHER)
+    assert (refused.rsc, refused.ot) == (RSC.ORIGINATOR_HAS_NO_PRIVILEGE, timestamp(cse.seconds))
+    assert OTHER in refused.pc["m2m:dbg"]
+    assert cse.retrieve("cse-in/nowhere", OTHER).ot is None

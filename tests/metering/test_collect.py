@@ -136,6 +136,28 @@ def test_a_run_reads_every_meter_and_is_recorded_when_all_have_answered() -> Non
     assert not head.alerts()
 
 
+@pytest.mark.parametrize(
+    ("named", "asked"),
+    [({"quantities": ["voltage", "flicker"]}, ["voltage", "flicker"]), ({}, ["voltage", "current", "frequency", "powerFactor", "flicker", "harmonics"])],
+)
+def test_power_quality_is_collected_as_readings_are(named: dict[str, Any], asked: list[str]) -> None:
+    head = Head()
+    head.policy(policyId="pq", strategy="roundRobin", meters=["M1", "M2"], what=["pq"], **named)
+    head.later(1)
+    orders = [(place, content) for place, content in head.written if place.endswith("/cmd/pq/in")]
+    assert [place for place, _ in orders] == ["mtr-M1/cmd/pq/in", "mtr-M2/cmd/pq/in"]
+    for _, order in orders:
+        assert (order["type"], order["params"]) == ("getPq", {"quantities": asked})
+    assert not head.ordered()
+    head.power_on()
+    head.answer(orders[0][1], "M1", result={"dgt": ["20260101T000000"], "evtId": ["M1-Q1"]})
+    head.answer(orders[1][1], "M2", "rejected", error={"code": "requestUnsupported", "text": "a gas meter measures no power quality"})
+    [run] = head.runs()
+    assert (run["what"], run["quantities"], run["state"], run["missing"]) == (["pq"], asked, "incomplete", ["M2"])
+    assert run["visits"][0]["result"]["evtId"] == ["M1-Q1"]
+    assert [alert["meter"] for alert in head.alerts()] == ["M2"]
+
+
 def test_a_meter_that_does_not_answer_or_refuses_is_missing_and_the_issuer_learns() -> None:
     head = Head()
     head.policy("Casset", policyId="p", strategy="randomWindow", meters=["M1", "M2", "M3"], within=5)
@@ -212,6 +234,9 @@ def test_a_policy_of_nobody_ends_in_a_run_without_visits() -> None:
         ({"meters": None}, "is not valid"),
         ({"groups": ["M1"]}, "groups"),
         ({"what": ["everything"]}, "what"),
+        ({"what": ["registers", "pq"]}, "what"),
+        ({"what": ["registers"], "quantities": ["voltage"]}, "quantities"),
+        ({"what": ["pq"], "quantities": ["smell"]}, "quantities"),
         ({"start": "tomorrow"}, "start"),
         ({"window": -1}, "window"),
         ({"window": 20, "period": 10}, "period"),

@@ -11,7 +11,8 @@ from apps.metering.tree import Identity
 from apps.metering.vocabulary import AFTER, END, State
 from tests.metering.bench import Bench
 
-PAID = ("payment", "credit")
+PAID = ("payment", "credit", "supply")
+"""Classes whose failures asset and bill learn, whoever has issued the command."""
 
 TEXT = {"title": "Hello", "text": "Do you agree?", "lang": "en"}
 
@@ -462,3 +463,22 @@ def test_contents_are_json_objects_with_a_time(bench: Bench) -> None:
         if place.startswith(("readings/", "events/", "supply/", "payment/", "cmd/")):
             assert json.dumps(content)
             assert content["ts"][8] == "T"
+
+
+@pytest.mark.parametrize(("meter", "part"), [(Identity("M1"), "switch"), (Identity("M2", "gas"), "valve")])
+def test_a_switch_that_does_not_move_is_a_malfunction_an_alert_and_told_at_the_node(meter: Identity, part: str) -> None:
+    bench = Bench(meter)
+    bench.write()
+    bench.faults.set("apply", count=1)
+    order = bench.order("supply", "disable", {})
+    assert bench.states("supply", order) == ["validated", "failed"]
+    assert bench.last("supply")["error"]["code"] == "applyFailed"
+    assert "the supply is enabled" in bench.last("supply")["error"]["text"]
+    event = bench.at_place("events/malfunction")[-1]
+    assert (event["type"], event["severity"], event["cmdId"]) == (part, "critical", order)
+    for name in ("asset", "bill"):
+        assert event["evtId"] in [alert["evtId"] for alert in bench.alerts(name)]
+    node = bench.at_place(f"nod-{meter.name}/supplySwitch")[-1]
+    assert node == {"cas": {"acn": "disable", "sus": 2}, "cus": True}
+    assert bench.at_place("supply/state")[-1]["state"] == "enabled"
+    assert bench.states("supply", bench.order("supply", "disable", {})) == ["validated", "executed"]

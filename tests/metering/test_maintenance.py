@@ -9,6 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from apps.metering.keys import public_key, public_text, signed
+from apps.metering.meter import conditions
 from apps.metering.packages import pack
 from apps.metering.tree import Identity
 from cse.errors import TargetNotReachable
@@ -509,3 +510,69 @@ def test_a_meter_restarts_when_it_is_told_to(bench: Bench) -> None:
     assert bench.at_place("nod-M1/reboot")[-1] == {"rbo": False}
     assert events(bench, "state", "startup")
     assert bench.at_place("readings/registers")[-1]["reason"] == "startup"
+
+
+def test_a_factory_reset_brings_back_the_settings_and_keeps_what_was_measured_and_paid(bench: Bench) -> None:
+    bench.order("config", "applySettings", {"settings": {"label": "Kitchen", "lamp": True}})
+    bench.order("config", "setTimers", {"ackWithin": 3})
+    bench.order("config", "setReporting", {"recipient": "Cdno", "what": ["registers"], "period": 60})
+    bench.order("pq", "setLimits", {"voltage": {"low": 220}, "flicker": {"high": 1}})
+    bench.order("credit", "addCredit", {"amount": "5", "currency": "EUR", "token": "t"}, "Cbill")
+    supply = bench.envelope("limit", {"value": 3, "unit": "kW"})
+    bench.send("supply", supply)
+    before = dict(bench.meter.body.plant.registers)
+    bench.written.clear()
+    bench.tell("node/reboot", {"far": True, "rbo": False})
+    assert bench.at_place("nod-M1/reboot") == [{"far": False}]
+    assert bench.at_place("config/settings") == [{"label": "electricity meter M1", "version": 3, "parameters": None}]
+    assert bench.at_place("config/timers")[-1]["ackWithin"] == 5
+    assert [(report["recipient"], report["period"]) for report in bench.at_place("config/reporting")[-1]["reports"]] == [("Crdr-1", 5)]
+    assert bench.at_place("pq/limits") == [{"voltage": {"low": 207, "high": 253}, "flicker": None}]
+    assert bench.at_place("readings/registers")[-1]["reason"] == "startup"
+    bench.power_on()
+    assert bench.meter.body.settings.timer("ackWithin") == 5
+    assert bench.meter.body.plant.registers == before
+    bench.order("payment", "status", {}, "Cbill")
+    assert bench.at_place("payment/state")[-1]["credit"] == "5"
+    bench.send("supply", supply)
+    assert not bench.at_place("supply/state")
+
+
+def test_the_log_of_interference_is_stopped_and_started_at_the_object(bench: Bench) -> None:
+    def tamper() -> None:
+        with bench.meter.body.kept.turn():
+            conditions.sense(bench.meter.body, {"tamper": True})
+        bench.write()
+
+    tamper()
+    bench.tell("node/eventLog", {"lgo": True, "lga": False, "lgst": 1})
+    assert bench.at_place("nod-M1/eventLog")[-1] == {"lgst": 2}
+    bench.power_on()
+    tamper()
+    tamper()
+    assert bench.at_place("nod-M1/eventLog")[-1] == {"lgst": 2}
+    assert len(events(bench, "security", "tamper")) == 3  # events/security has all of them
+    bench.tell("node/eventLog", {"lga": True, "lgo": False, "lgst": 2})
+    assert bench.at_place("nod-M1/eventLog")[-1] == {"lgst": 1}
+    tamper()
+    logged = [event["evtId"] for event in json.loads(bench.at_place("nod-M1/eventLog")[-1]["lgd"]) if event["type"] == "tamper"]
+    every = [event["evtId"] for event in events(bench, "security", "tamper")]
+    assert logged == [every[0], every[3]]
+    bench.tell("node/eventLog", {"lga": False, "lgo": False, "lgst": 1})
+    assert bench.at_place("nod-M1/eventLog")[-1] != {"lgst": 2}
+
+
+def test_the_switch_follows_its_capability_as_it_follows_a_command(bench: Bench) -> None:
+    bench.tell("node/supplySwitch", {"dis": True, "cus": True})
+    assert bench.at_place("supply/state")[-1]["state"] == "disabled"
+    assert (bench.at_place("nod-M1/supplySwitch")[-1]["cus"], bench.last("supply")["state"]) == (False, "executed")
+    bench.tell("node/supplySwitch", {"ena": True, "cus": False})
+    assert bench.at_place("nod-M1/supplySwitch")[-1]["cus"] is True
+
+
+def test_a_switch_that_is_not_there_is_a_failure_at_its_capability() -> None:
+    water = Bench(Identity("M3", "water", switch=False))
+    water.write()
+    water.tell("node/supplySwitch", {"dis": True, "cus": False})
+    assert water.at_place("nod-M3/supplySwitch")[-1]["cas"] == {"acn": "disable", "sus": 2}
+    assert water.last("supply")["error"]["code"] == "requestUnsupported"

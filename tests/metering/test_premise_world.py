@@ -75,6 +75,15 @@ async def test_demand_is_lowered_at_the_appliance(world: World) -> None:
         await until(switched(True))
 
 
+async def test_power_quality_is_collected_by_policy(world: World) -> None:
+    async with Stage(world, FACTS) as stage:
+        policy = {"policyId": "quality", "strategy": "roundRobin", "meters": ["M1"], "what": ["pq"], "quantities": ["voltage"], "within": 10}
+        await stage.client("dno").put(POLICIES, policy)
+        run = await stage.see("dno", "sm-collect/runs", "the run", lambda one: one["policyId"] == "quality")
+        assert (run["state"], run["missing"], run["visits"][0]["state"]) == ("complete", [], "executed")
+        assert set(run["visits"][0]["result"]) == {"dgt", "evtId"}
+
+
 async def test_an_event_that_runs_is_overridden_and_one_goes_on_over_a_restart_of_the_meter(world: World) -> None:
     async with Stage(world, FACTS) as stage:
         await stage.client("consumer-P1").update("cse-in/dev-P1-1/powSe", {"state": True}, root="cod:binSh")

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -189,6 +189,31 @@ async def test_a_meter_that_is_swapped_out_is_off_and_comes_back_when_it_is_put_
         await found.control("powerOn", "M3")
         await found.event("installed", meter="M3", container="state")
         assert world.devices["mtr-M3"].on
+
+
+async def test_the_meter_in_the_place_of_another_is_in_its_group_and_one_that_is_put_in_again_too(world: World) -> None:
+    def having(*meters: str) -> Callable[[Mapping[str, Any]], bool]:
+        return lambda one: [member.rpartition("/")[2] for member in one["mid"]] == [f"mtr-{meter}" for meter in meters]
+
+    async with stage(world) as found:
+        await found.attributes("asset", "grp-P1", "M3 again", lambda one: len(one["mid"]) == 3)
+        began = await found.instances("asset", "mtr-M2/readings/registers", "20200101T000000")
+        await found.status(await found.command("asset", "maint", "swapOut", {"old": "M2", "new": "M9"}, meter="M2"), State.EXECUTED)
+        await found.attributes("asset", "grp-P1", "without M2", having("M1", "M3"))
+        await found.control("powerOn", "M9")
+        await found.attributes("asset", "grp-P1", "M9 too", having("M1", "M3", "M9"))
+        kept = await found.instances("asset", "mtr-M2/readings/registers", "20200101T000000")
+        assert kept[: len(began)] == began
+        assert kept[-1]["reason"] == "final"
+        flat = {"tariffId": "TS", "scheme": "single", "rates": [{"rateId": "flat", "price": "0.2", "currency": "EUR", "unit": "unit"}]}
+        for order in await found.fan_out("bill", "grp-P1", ("M1", "M3", "M9"), "tariff", "setTariff", flat):
+            await found.status(order, State.EXECUTED)
+        await found.fault("apply", "M9", count=1)
+        for order in await found.fan_out("bill", "grp-P1", ("M1", "M3", "M9"), "tariff", "setTariff", {**flat, "tariffId": "TT"}):
+            await found.status(order, State.FAILED)
+        await found.status(await found.command("asset", "maint", "swapOut", {"old": "M9", "new": "mtr-M2"}, meter="M9"), State.EXECUTED)
+        await found.control("powerOn", "M2")
+        await found.attributes("asset", "grp-P1", "M2 again", having("M1", "M3", "M2"))
 
 
 @pytest.mark.parametrize(("arguments", "code", "said"), [(["--abort", "2"], 2, "abort"), ([], 0, "3 done"), (["--go-on"], 0, "3 done")])

@@ -75,6 +75,8 @@ def _live(bench: Bench) -> dict[str, Any]:
         (_tariff(effective="20200101T000000"), "params.effective"),
         (_tariff(effective="tomorrow"), "params.effective"),
         (_tariff(colour="red"), "colour"),
+        (_tariff(rates=[_rate("flat", unit="m3")]), "params.rates[0].unit"),
+        (_tariff(rates=[_rate("flat", unit="MWh")]), "params.rates[0].unit"),
     ],
 )
 def test_what_is_wrong_is_rejected_with_its_name_and_changes_nothing(bench: Bench, params: dict[str, Any], named: str) -> None:
@@ -278,6 +280,13 @@ def member() -> Bench:
     found.write()
     found.written.clear()
     return found
+
+
+@pytest.mark.parametrize(("unit", "state"), [("kWh", "validated"), ("m3", "validated"), ("unit", "validated"), ("miles", "rejected")])
+def test_one_document_may_be_for_unlike_meters_of_a_group(unit: str, state: str) -> None:
+    water = Bench(Identity("M3", "water", switch=False, group="grp-P1"))
+    order = water.order("tariff", "setTariff", _tariff(rates=[_rate("flat", unit=unit)]), "Cbill")
+    assert water.states("tariff", order) == [state]
 
 
 def _decide(bench: Bench, order: str, decision: str, members: Sequence[str] = ("M1", "M2")) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from apps.metering import forms
 from apps.metering.meter.body import Body
 from apps.metering.meter.handler import Handler
-from apps.metering.meter.records import Command, Failed, Later, Outcome, Rejected, digest_of, key_of
+from apps.metering.meter.records import Command, Failed, Later, Outcome, Rejected, digest_of, key_of, known
 from apps.metering.vocabulary import CONCERNED, END, TOLD, Consent, State, stamp
 from cse.datatypes import seconds_of
 
@@ -37,13 +37,13 @@ class Commands:
         identifier = envelope.get("cmdId") if isinstance(envelope, Mapping) else None
         named = identifier if isinstance(identifier, str) and identifier else instance
         key, digest = key_of(creator, named), digest_of(kind, envelope)
-        known = self._body.kept.get("command", key)
+        before = known(self._body.kept, key)
         given = dict(envelope) if isinstance(envelope, Mapping) else {}
         command = Command(key, named, kind, creator, given, digest, self._body.now(), step="begin", wake=self._body.now())
-        if known is None:
+        if before is None:
             self._begin(self._keep(command), envelope)
-        elif known["digest"] != digest and self._body.kept.get("duplicate", f"{key}\n{digest}") is None:
-            self._body.kept.put("duplicate", f"{key}\n{digest}", True)
+        elif not digest.startswith(before) and self._body.kept.get("duplicate", f"{key}\n{digest}") is None:
+            self._body.kept.put("duplicate", f"{key}\n{digest}", self._body.now())
             self._refuse(command, Rejected("requestDuplicate", f"cmdId: {named!r} is that of another command of {creator or 'its issuer'}"))
 
     def shown(self, items: list[str]) -> None:
@@ -85,7 +85,12 @@ class Commands:
     def banner(self, identifier: str) -> bool:
         """Tell whether failures of a command are shown to the consumer."""
         kind = self._body.kept.get("kind", identifier)
-        return kind is not None and kind[0] in self._bannered
+        return kind is not None and kind["kind"] in self._bannered
+
+    def listen(self) -> None:
+        """Look now at the commands that nothing was done with while the meter was silent."""
+        for command in [found for found in self._active.values() if found.step == "begin"]:
+            self._keep(replace(command, wake=self._body.now()))
 
     def due(self, now: float) -> float | None:
         """Do what is due, and give the time when this is to be called again."""
@@ -124,7 +129,7 @@ class Commands:
             self._refuse(command, wrong)
             return
         start = _time(command.envelope.get("notBefore"))
-        body.kept.put("kind", command.id, [command.kind, command.type])
+        body.kept.put("kind", command.id, {"kind": command.kind, "at": now})
         command = self._keep(replace(self._status(command, State.VALIDATED), step="start", wake=start))
         if start is None or start <= now:
             self._start(command)
@@ -160,7 +165,7 @@ class Commands:
 
     def _attempt(self, body: Body, command: Command) -> Outcome:
         handler = self._handler(command)
-        if not handler.unsent and body.faults.use("apply"):
+        if not handler.unsent and not handler.stuck and body.faults.use("apply"):
             raise Failed(handler.failure, f"{command.type} was attempted and did not succeed")
         return handler.apply(body, command)
 
@@ -189,7 +194,7 @@ class Commands:
         if handler.unsent:
             command = replace(command, step="telling", wake=None, waits=(f"delivered:final:{command.key}", f"held:final:{command.key}"))
             self._keep(command)
-        read = _seen(command, command.answer or "view") if command.viewed and handler.informs(command) and not handler.first else {}
+        read = _seen(command, command.answer or "view") if (command.viewed or command.answer) and handler.informs(command) and not handler.first else {}
         command = self._status(command, State.EXECUTED, result={**outcome.result, **read})
         if handler.first and command.envelope["consent"] != Consent.NONE:
             notice = replace(command, key=f"{command.key}#info", id=f"{command.id}#info", state=State.SENT, info=True, muted=False, waits=())
@@ -313,13 +318,17 @@ class Commands:
     def _keep(self, command: Command) -> Command:
         self._active[command.key] = command
         self._body.kept.put("active", command.key, asdict(command))
-        self._body.kept.put("command", command.key, {"digest": command.digest, "state": command.state})
+        self._remember(command)
         return command
 
     def _forget(self, command: Command) -> None:
         self._active.pop(command.key, None)
         self._body.kept.drop("active", command.key)
-        self._body.kept.put("command", command.key, {"digest": command.digest, "state": command.state})
+        self._remember(command)
+
+    def _remember(self, command: Command) -> None:
+        until = max(self._body.now(), _time(command.envelope.get("validUntil")) or 0.0)
+        self._body.kept.put("command", command.key, {"digest": command.digest, "state": command.state, "until": until})
 
 
 def _decoded(content: Any) -> Any:

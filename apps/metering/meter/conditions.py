@@ -6,6 +6,7 @@ from typing import Any
 from apps.metering.meter import outages, quality
 from apps.metering.meter.body import Body
 from apps.metering.meter.physics import MICRO
+from apps.metering.vocabulary import stamp
 
 BATTERY_LOW, MEMORY_HIGH, CLOCK_OFF = 20.0, 90.0, 60.0
 """Percent and seconds beyond which something is a malfunction."""
@@ -37,13 +38,14 @@ def sense(meter: Body, values: Mapping[str, Any]) -> None:
     plant.keep()
 
 
-def supply(meter: Body, there: bool) -> None:
-    """Let the network fail or come back; the meter remembers both times, and tells when it can."""
+def supply(meter: Body, there: bool, at: float | None = None) -> None:
+    """Let the network fail or come back, at a time that has passed or now; the meter remembers both times, and tells when it can."""
     if there == meter.plant.sensed.supply:
         return
     meter.plant.advance(meter.now())
     meter.plant.sense(supply=there, voltage=230.0 if there else 0.0)
-    outages.end(meter) if there else outages.begin(meter)
+    ts = meter.ts() if at is None else stamp(at + meter.plant.sensed.clockOffset)
+    outages.end(meter, ts) if there else outages.begin(meter, ts)
     quality.judge(meter)
     meter.plant.keep()
     meter.readings.show()

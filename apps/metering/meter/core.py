@@ -6,7 +6,7 @@ from typing import Any
 from apps.client import Notification
 from apps.metering import tree
 from apps.metering.device import Setup
-from apps.metering.meter import account, appliances, equipment, handlers, quality
+from apps.metering.meter import account, appliances, equipment, forget, handlers, management, quality
 from apps.metering.meter.body import Body
 from apps.metering.meter.commands import Commands
 from apps.metering.meter.errands import Errands
@@ -28,7 +28,7 @@ class Meter:
         self.errands = Errands(body)
         body.occasion = self._occasion
         body.issue = self.commands.arrive
-        self._jobs = {**handlers.JOBS, "point": self._point, "report": self._report}
+        self._jobs = {**handlers.JOBS, "point": self._point, "report": self._report, forget.JOB: forget.forget}
 
     async def set_up(self, setup: Setup) -> None:
         """Register, and ensure tree and subscriptions."""
@@ -58,6 +58,7 @@ class Meter:
                 body.events.record("installed", f"{body.identity.kind} meter {body.identity.name} is installed", severity="info")
             body.jobs.set("point", body.readings.next(now))
             body.jobs.set("report", body.readings.next_report(now))
+            forget.begin(body)
             body.plant.keep()
             body.tell()
 
@@ -103,10 +104,22 @@ class Meter:
 
     def _managed(self, name: str, attributes: Mapping[str, Any]) -> None:
         """Do what a trigger of a management object asks for."""
-        if name != "reboot":
-            maint.asked(self.body, name, attributes)
-        elif attributes.get("rbo") is True:
-            self.body.outbox.update(self.body.node("reboot"), "m2m:rbo", {"rbo": False})
+        match name:
+            case "eventLog":
+                management.log(self.body, attributes)
+            case "supplySwitch":
+                management.switch(self.body, attributes)
+            case "reboot":
+                self._reboot("far" if attributes.get("far") is True else "rbo" if attributes.get("rbo") is True else "")
+            case _:
+                maint.asked(self.body, name, attributes)
+
+    def _reboot(self, trigger: str) -> None:
+        """Start anew, after a factory reset with the settings that the meter came with."""
+        if trigger == "far":
+            management.reset(self.body)
+        if trigger:
+            self.body.outbox.update(self.body.node("reboot"), "m2m:rbo", {trigger: False})
             self.start()
 
     def _delivered(self, name: str) -> None:
@@ -122,7 +135,7 @@ class Meter:
         members = told.get("members")
         if isinstance(members, list) and self.body.identity.name in members:
             key = key_of(str(told.get("issuer")), str(told.get("cmdId")))
-            self.body.kept.put("accord", key, str(told.get("detail", "")))
+            self.body.kept.put("accord", key, {"detail": str(told.get("detail", "")), "at": self.body.now()})
             self.body.happened(f"{'agreed' if told.get('decision') == 'commit' else 'refused'}:{key}")
 
     def _noticed(self, event: Mapping[str, Any]) -> None:

@@ -8,6 +8,10 @@ from apps.metering.memory import Kept
 from apps.metering.outbox import Outbox
 from apps.metering.tree import Identity
 from apps.metering.vocabulary import CONTAINER_OF, organisation, stamp
+from cse.management import LogStatus
+
+KEPT = 10_000
+"""Events that the meter itself remembers, as many as each container has."""
 
 _LOGGED = 50
 """Security events in the node's eventLog; all of them are in events/security."""
@@ -37,7 +41,7 @@ class Events:
         event |= {name: value for name, value in (("cmdId", command), ("flow", flow)) if value}
         event |= {"detail": detail, **(extra or {})}
         self._outbox.put(f"{self._base}/{self._identity.ae}/events/{container}", event)
-        self._kept.put("event", f"{self._kept.get('count', 'event'):012}", {**event, "kind": container})
+        self._remember(self._kept.get("count", "event"), event, container)
         if container == "security":
             self._log(event)
         for name in dict.fromkeys(organisation(aei) for aei in told):
@@ -50,8 +54,8 @@ class Events:
         kind, identifier = CONTAINER_OF.get(str(event.get("type"))), str(event.get("evtId", ""))
         if kind is None or not identifier or self._kept.get("adopted", identifier) is not None:
             return False
-        self._kept.put("adopted", identifier, True)
-        self._kept.put("event", f"{self._kept.number('event'):012}", {**event, "kind": kind})
+        self._kept.put("adopted", identifier, self._now())
+        self._remember(self._kept.number("event"), event, kind)
         if kind == "security":
             self._log(dict(event))
         return True
@@ -68,9 +72,21 @@ class Events:
         wanted = frozenset(kinds)
         return [event for event in self._kept.all("event").values() if event["kind"] in wanted and since <= event["ts"] <= until]
 
+    def _remember(self, number: int, event: Mapping[str, Any], container: str) -> None:
+        self._kept.put("event", f"{number:012}", {**event, "kind": container})
+        self._kept.prune("event", f"{max(0, number - KEPT):012}")
+
     def _log(self, event: dict[str, Any]) -> None:
         """Put an event into the node's log of interference, the newest last."""
+        if not self._kept.get("log", "kept", True):
+            return
         log = [*self._kept.get("log", "security", []), {name: event.get(name) for name in ("evtId", "type", "ts", "severity")}][-_LOGGED:]
         self._kept.put("log", "security", log)
         target = f"{self._base}/nod-{self._identity.name}/eventLog"
-        self._outbox.update(target, "m2m:evl", {"lgd": json.dumps(log, separators=(",", ":")), "lgst": 1})
+        self._outbox.update(target, "m2m:evl", {"lgd": json.dumps(log, separators=(",", ":")), "lgst": int(LogStatus.STARTED)})
+
+    def keep_log(self, on: bool) -> None:
+        """Start or stop the node's log of interference."""
+        self._kept.put("log", "kept", on)
+        status = LogStatus.STARTED if on else LogStatus.STOPPED
+        self._outbox.update(f"{self._base}/nod-{self._identity.name}/eventLog", "m2m:evl", {"lgst": int(status)})

@@ -33,6 +33,10 @@ class Faults:
         until = None if duration is None or after else self._now() + duration
         self._faults[name] = Fault(name, count, duration, until, after, self._newest())
 
+    def go_on(self, before: "Faults") -> None:
+        """Have the faults that the device had before it was switched off."""
+        self._faults |= before._faults
+
     def clear(self, name: str) -> None:
         """Take a fault off."""
         self._faults.pop(name, None)

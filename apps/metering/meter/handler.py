@@ -40,6 +40,7 @@ class Handler:
     ends: the consumer's actions that end the notice; empty when the view itself does. acts: occasions that do so too, once it was viewed, such as
     ``consumer:credit``. details: members that the display's item has more.
 
+    stuck: an effect that does not take is sensed by the handler itself (the fault ``apply`` is its own).
     unsent: the effect is the answer itself, and this is the code when it cannot be sent; "" otherwise. failure: the code when an effect does not take.
     refused: type of the error event when the consumer declines, "" for none. unread: the same for silence, "" for notRead or notActed.
     rejection: type of the error event of a ``rejected``, "" for its code. banner: failures of its class are shown too. override: the consumer may.
@@ -59,6 +60,7 @@ class Handler:
     acts: frozenset[str] = frozenset()
     details: Callable[[Command], Mapping[str, Any]] = _no_details
     unsent: str = ""
+    stuck: bool = False
     failure: str = "applyFailed"
     refused: str = ""
     unread: str = ""

@@ -27,6 +27,10 @@ class Jobs:
         """Tell whether something is to be done."""
         return name in self._jobs
 
+    def names(self) -> list[str]:
+        """Give the names of what is to be done."""
+        return list(self._jobs)
+
     def take(self, now: float) -> list[tuple[str, Mapping[str, Any]]]:
         """Give what is due, by its time, and forget it."""
         found = sorted((at, name) for name, (at, _) in self._jobs.items() if at <= now)

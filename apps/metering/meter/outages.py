@@ -8,17 +8,16 @@ from apps.metering.vocabulary import stamp
 from cse.datatypes import seconds_of
 
 
-def begin(meter: Body) -> None:
-    """Remember that the supply is lost now; who is without power writes it down later."""
-    meter.kept.put("outage", "open", {"outageId": f"{meter.identity.name}-O{meter.kept.number('outage')}", "start": meter.ts()})
+def begin(meter: Body, ts: str) -> None:
+    """Remember that the supply is lost since a time; who is without power writes it down later."""
+    meter.kept.put("outage", "open", {"outageId": f"{meter.identity.name}-O{meter.kept.number('outage')}", "start": ts})
 
 
-def end(meter: Body) -> None:
-    """Log the outage that is over now, with both times."""
+def end(meter: Body, ends: str) -> None:
+    """Log the outage that is over since a time, with both times."""
     found = meter.kept.get("outage", "open")
     if found is None:
         return
-    ends = meter.ts()
     outage = {**found, "end": ends, "planned": _planned(meter, found["start"], ends), "phases": ["L1"] if meter.identity.electric else []}
     meter.kept.put("outages", found["outageId"], outage)
     meter.kept.drop("outage", "open")
@@ -28,7 +27,7 @@ def end(meter: Body) -> None:
 
 def announce(meter: Body, facts: Mapping[str, Any], command: str) -> None:
     """Write down a planned outage; one of the same outageId that was announced before is replaced."""
-    meter.kept.put("planned", facts["outageId"], {name: facts[name] for name in ("start", "end")})
+    meter.kept.put("planned", facts["outageId"], {"start": facts["start"], "end": facts["end"], "until": seconds_of(facts["end"])})
     meter.outbox.put(meter.place("outage/planned"), {**facts, "cmdId": command})
 
 

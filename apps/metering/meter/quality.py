@@ -25,6 +25,15 @@ def set_limits(meter: Body, changes: Mapping[str, Mapping[str, float]]) -> None:
     judge(meter)
 
 
+def reset(meter: Body) -> None:
+    """Have the tolerance again that the meter came with."""
+    changed = meter.kept.get("pq", "limits", {})
+    meter.kept.drop("pq", "limits")
+    if changed:
+        meter.outbox.update(meter.place("pq/limits"), "mtr:limits", {name: LIMITS.get(name) for name in changed})
+    judge(meter)
+
+
 def judge(meter: Body) -> None:
     """Compare what is measured now with the tolerance. While there is no supply nothing is measured: outages are not a matter of quality."""
     if not meter.identity.electric:

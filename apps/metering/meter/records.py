@@ -1,11 +1,13 @@
 """The values that the parts of a meter pass to each other: commands under way, and what a handler says of them."""
 
+import base64
 import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from apps.metering.memory import Kept
 from apps.metering.vocabulary import State
 
 
@@ -81,6 +83,22 @@ def key_of(issuer: str, identifier: str) -> str:
 def digest_of(kind: str, content: Any) -> str:
     """Give what tells two commands apart: class and content, whatever the order of members and blanks."""
     return hashlib.sha256(f"{kind}\n{json.dumps(content, sort_keys=True, default=str)}".encode()).hexdigest()
+
+
+DIGITS = 16
+"""Digits of a digest that are kept of a command which was long ago."""
+
+
+def fingerprint(key: str) -> str:
+    """Give the name under which it is remembered that there was a command, when everything else of it is forgotten."""
+    return base64.b64encode(hashlib.sha256(key.encode()).digest()[:12]).decode()
+
+
+def known(kept: Kept, key: str) -> str | None:
+    """Give the digest of a command that was there, or how it begins when that was long ago; None for a new one."""
+    found = kept.get("command", key)
+    told: str | None = found["digest"] if found is not None else kept.get("spent", fingerprint(key))
+    return told
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 from apps.metering.memory import Kept
 from apps.metering.outbox import Outbox
-from apps.metering.tree import Identity
+from apps.metering.tree import Identity, label, reports
 from cse.datatypes import seconds_of
 
 
@@ -47,8 +47,7 @@ class Settings:
     @property
     def reports(self) -> list[dict[str, Any]]:
         """What is reported to whom and how often."""
-        at_first = [{"recipient": name, "what": ["registers", "profile"], "period": self._identity.period} for name in self._identity.recipients]
-        found: list[dict[str, Any]] = self._kept.get("config", "reports", at_first)
+        found: list[dict[str, Any]] = self._kept.get("config", "reports", reports(self._identity))
         return found
 
     def set_report(self, recipient: str, what: list[str], period: float, start: str | None = None) -> None:
@@ -57,6 +56,17 @@ class Settings:
         new = [{"recipient": recipient, "what": what, "period": period, **({"start": start} if start else {})}] if period else []
         self._kept.put("config", "reports", [*others, *new])
         self._outbox.update(self._place("config/reporting"), "mtr:reporting", {"reports": [*others, *new]})
+
+    def reset(self) -> None:
+        """Have everything again as it came from the factory; the version counts on."""
+        version, parameters = self.version + 1, self.parameters
+        self._kept.put("config", "settings", {"version": version})
+        self._kept.drop("config", "timers")
+        self._kept.drop("config", "reports")
+        facts = {"label": label(self._identity), "version": version, **({"parameters": None} if parameters else {})}
+        self._outbox.update(self._place("config/settings"), "mtr:settings", facts)
+        self._outbox.update(self._place("config/timers"), "mtr:timers", self._identity.timers)
+        self._outbox.update(self._place("config/reporting"), "mtr:reporting", {"reports": self.reports})
 
     @property
     def recipients(self) -> tuple[str, ...]:

@@ -6,6 +6,8 @@ from typing import Any
 from apps.metering.meter.body import Body
 from apps.metering.meter.records import Failed
 from apps.metering.tree import supply_switch
+from apps.metering.vocabulary import CONCERNED
+from cse.management import Status
 
 UNITS: Mapping[str, Mapping[str, float]] = {
     "electricity": {"kW": 1.0, "W": 0.001, "A": 0.23},
@@ -19,14 +21,19 @@ def switch(meter: Body, state: str, cause: str, *, command: str = "", limit: flo
     """Set switch or valve, look whether it has moved, and write the state that was reached. limit: as the plant counts it; shown: the member of
     the state that tells it.
 
-    Raises Failed when the switch stays where it was.
+    Raises Failed when the switch stays where it was: whoever controls the supply is alerted that it is not as it should be.
     """
     meter.plant.advance(meter.now())
-    meter.plant.switch(state, limit)
-    if meter.plant.state != state:
-        part = "switch" if meter.identity.electric else "valve"
-        meter.events.record(part, f"the supply is {meter.plant.state}, it should be {state}", severity="critical", command=command)
-        raise Failed("applyFailed", f"the supply is {meter.plant.state}, it should be {state}")
+    stuck = meter.faults.use("apply")
+    if not stuck:
+        meter.plant.switch(state, limit)
+    if stuck or meter.plant.state != state:
+        part, has = "switch" if meter.identity.electric else "valve", meter.plant.state
+        said = f"the {part} did not move: the supply is {has}, where {state} was wanted"
+        meter.events.record(part, said, severity="critical", command=command, told=CONCERNED["supply"])
+        wanted = "disable" if state == "disabled" else "enable"
+        meter.outbox.update(meter.node("supplySwitch"), "m2m:dvc", {"cas": {"acn": wanted, "sus": int(Status.FAILURE)}, "cus": has != "disabled"})
+        raise Failed("applyFailed", said)
     meter.plant.keep()
     record = {"ts": meter.ts(), "state": state, "cause": cause}
     meter.outbox.put(meter.place("supply/state"), {**record, **(shown or {}), **({"cmdId": command} if command else {})})

@@ -6,7 +6,7 @@ from typing import Any
 from apps.metering.meter import appliances
 from apps.metering.meter.body import Body
 from apps.metering.meter.handler import NONE, REQUIRED, Handler
-from apps.metering.meter.records import Command, Done, Failed, Later, Outcome, Rejected, key_of
+from apps.metering.meter.records import Command, Done, Failed, Later, Outcome, Rejected, key_of, known
 from apps.metering.vocabulary import Consent, stamp
 from cse.datatypes import seconds_of
 
@@ -101,7 +101,7 @@ def check_schedule(meter: Body, command: Command) -> None:
         raise Rejected("requestInvalid", f"params.at: {params['at']} has passed")
     if "#" in params["entryId"]:
         raise Rejected("requestInvalid", f"params.entryId: {params['entryId']!r} has a #, which is for the second life cycle")
-    if meter.kept.get("command", key_of(command.issuer, params["entryId"])) is not None:
+    if known(meter.kept, key_of(command.issuer, params["entryId"])) is not None:
         raise Rejected("requestDuplicate", f"params.entryId: {params['entryId']!r} is that of a command of {command.issuer} already")
 
 
@@ -128,7 +128,7 @@ def _fire(meter: Body, job: Mapping[str, Any]) -> None:
         "notify": entry["notify"],
         "params": {name: entry[name] for name in ("target", "action", "value") if name in entry},
     }
-    meter.kept.put("fired", key_of(issuer, entry["entryId"]), entry)
+    meter.kept.put("fired", key_of(issuer, entry["entryId"]), {**entry, "fired": job["now"]})
     meter.issue("device", envelope, issuer, entry["entryId"])
 
 

@@ -175,7 +175,7 @@ def _check_appointment(meter: Body, command: Command) -> None:
         raise Rejected("requestInvalid", f"params.end: {params['end']} has passed")
     if replaced is not None and meter.kept.get("appointment", f"{command.issuer}\n{replaced}") is None:
         raise Rejected("requestInvalid", f"params.replaces: {replaced!r} is no appointment of {command.issuer} that this meter knows")
-    meter.kept.put("appointment", f"{command.issuer}\n{command.id}", True)
+    meter.kept.put("appointment", f"{command.issuer}\n{command.id}", {"at": seconds_of(params["end"])})
 
 
 def _appointment(command: Command) -> Mapping[str, Any]:

@@ -34,4 +34,4 @@ def install(meter: Body) -> None:
     meter.outbox.put(meter.place("supply/state"), {"ts": meter.ts(), "state": meter.plant.state, "cause": "startup"})
 
 
-HANDLERS = {name: Handler(_control, check=_check) for name in ("enable", "disable", "limit")}
+HANDLERS = {name: Handler(_control, check=_check, stuck=True) for name in ("enable", "disable", "limit")}

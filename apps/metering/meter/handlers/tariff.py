@@ -8,6 +8,7 @@ from apps.metering import money
 from apps.metering.meter import account
 from apps.metering.meter.body import Body
 from apps.metering.meter.handler import INFORMED, NONE, Handler
+from apps.metering.meter.physics import UNITS
 from apps.metering.meter.records import Command, Done, Failed, Later, Outcome, Rejected
 from apps.metering.outbox import DOCUMENT, document
 from apps.metering.vocabulary import State
@@ -15,6 +16,9 @@ from cse.datatypes import seconds_of
 
 EXPORT = "2.8.0"
 """The register of what is fed into the network: its rate is in force beside that of consumption, and in no calendar."""
+
+_UNIT = "unit"
+"""A unit of whatever the registers count."""
 
 LATE = 60.0
 """Seconds that ``effective`` may have passed when the command comes; it is meant to be at once then."""
@@ -37,6 +41,7 @@ def _check(meter: Body, command: Command) -> None:
         _check_fed(params, consumption)
     except money.MoneyFault as wrong:
         raise Rejected("requestInvalid", f"params.{wrong}") from wrong
+    _check_units(meter, params)
     count = _RATES.get(params["scheme"])
     if count is not None and len(consumption.rates) != count:
         raise Rejected("requestInvalid", f"params.rates: scheme {params['scheme']} has {count} for what is consumed, not {len(consumption.rates)}")
@@ -45,6 +50,17 @@ def _check(meter: Body, command: Command) -> None:
         raise Rejected("requestInvalid", f"params.rates[0].currency: the account is in {paid.currency}, not in {consumption.currency}")
     if "effective" in params and seconds_of(params["effective"]) < meter.now() - LATE:
         raise Rejected("requestInvalid", f"params.effective: {params['effective']} has passed")
+
+
+def _check_units(meter: Body, params: Mapping[str, Any]) -> None:
+    """Check that prices are for what the registers count. One document may be for unlike meters of a group: there the unit of another medium stands for that
+    of each.
+    """
+    takes = {_UNIT, meter.plant.unit, *(UNITS.values() if meter.identity.group else ())}
+    for number, rate in enumerate(params["rates"]):
+        if rate["unit"].casefold().replace("³", "3") not in {unit.casefold() for unit in takes}:
+            said = f"{meter.identity.name} counts {meter.plant.unit}, no {rate['unit']}"
+            raise Rejected("requestInvalid", f"params.rates[{number}].unit: {said}; prices are for one of {', '.join(sorted(takes))}")
 
 
 def _check_fed(params: Mapping[str, Any], consumption: money.Tariff) -> None:
@@ -133,7 +149,8 @@ def _resume(meter: Body, command: Command, occasion: str) -> Outcome:
     if occasion.startswith("agreed:"):
         return _agreed(meter, command)
     if occasion.startswith("refused:"):
-        raise Failed("applyFailed", f"{command.params['tariffId']} is for all of {meter.identity.group} or none: {meter.kept.get('accord', command.key)}")
+        why = meter.kept.get("accord", command.key)["detail"]
+        raise Failed("applyFailed", f"{command.params['tariffId']} is for all of {meter.identity.group} or none: {why}")
     meter.outbox.delete(meter.place(f"tariff/pending/{command.kept['pending']}"))
     return _put_in_force(meter, command)
 
