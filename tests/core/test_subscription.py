@@ -218,7 +218,9 @@ def test_the_originator_itself_is_not_verified(cse: Driven, target: str) -> None
     assert cse.asked == []
 
 
-@pytest.mark.parametrize(("target", "asked"), [("http://me.example/in/cmd", False), ("http://me.example/inside", True), ("http://me.example/", True), (URL, True)])
+@pytest.mark.parametrize(
+    ("target", "asked"), [("http://me.example/in/cmd", False), ("http://me.example/inside", True), ("http://me.example/", True), (URL, True)]
+)
 def test_what_is_below_a_registered_point_of_access_is_the_originator_itself(cse: Driven, target: str, asked: bool) -> None:
     of(cse.update(AE, {"m2m:ae": {"poa": ["http://me.example/in"], "rr": True}}, ME))
     assert subscribe(cse, nu=[target]).rsc == RSC.CREATED
