@@ -126,7 +126,12 @@ def verify(host: Host, request: Request, ri: str, targets: list[str]) -> Generat
     """
     settings = host.settings
     content = {"m2m:sgn": {"vrq": True, "sur": f"{settings.cse_id}/{ri}", "cr": request.fr}}
-    asked = [target for target in dict.fromkeys(targets) if not same_entity(entity(host, target), request.fr, settings.cse_id, settings.sp_id)]
+    own = _points(host, request.fr) if any("://" in target for target in targets) else ()
+    asked = [
+        target
+        for target in dict.fromkeys(targets)
+        if not target.startswith(own) and not same_entity(entity(host, target), request.fr, settings.cse_id, settings.sp_id)
+    ]
     calls: dict[str, Call] = {}
     for target in asked:
         if refusal := reachability.target_closed(host, host.reader, target):
@@ -143,6 +148,12 @@ def verify(host: Host, request: Request, ri: str, targets: list[str]) -> Generat
     for target, told in zip(calls, answers, strict=True):
         if not told.ok and (told.rsc in _REFUSALS or not request.peer.waives(Waivable.VERIFICATION)):
             raise SubscriptionVerificationInitiationFailed(f"the notification target {target!r} answered its verification with {int(told.rsc)}")
+
+
+def _points(host: Host, originator: str | None) -> tuple[str, ...]:
+    """Give the URLs below which the originator itself is notified, as it has registered: its points of access, each closed by a slash."""
+    record = host.resolve(host.reader, originator) if originator else None
+    return tuple(f"{point.rstrip('/')}/" for point in record.attributes.get("poa", ())) if record is not None and record.ty == ResourceTypeID.AE else ()
 
 
 def entity(host: Host, target: str) -> str:

@@ -112,11 +112,16 @@ class Client:
         self.originator = str(found["aei"])
         return found
 
-    async def create(self, parent: Target, ty: int, attributes: Mapping[str, Any], *, name: str | None = None, root: str | None = None) -> Resource:
-        """Create a child of ``parent`` and give it as the CSE completed it. root: for types with specialisations, such as ``hd:powerMeter``."""
+    async def create(
+        self, parent: Target, ty: int, attributes: Mapping[str, Any], *, name: str | None = None, root: str | None = None, rcn: int | None = None
+    ) -> Resource:
+        """Create a child of ``parent`` and give it as the CSE completed it, with ``rcn`` 0 without attributes.
+
+        root: for types with specialisations, such as ``hd:powerMeter``.
+        """
         label = _root(ty, root)
         given = {"rn": name, **attributes} if name else dict(attributes)
-        response = await self.send(Operation.CREATE, parent, ty=int(ty), pc={label: given})
+        response = await self.send(Operation.CREATE, parent, ty=int(ty), pc={label: given}, rcn=rcn)
         made = resource(response.pc, "")
         return replace(made, address=f"{_address(parent)}/{made.get('rn') or name}", root=label)
 

@@ -1,7 +1,8 @@
 """Who may do what: the access control matrix as data, and the policies that say it to the CSE (docs/metering/actors.json)."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from apps.client import AccessControlOperation as May
@@ -80,46 +81,32 @@ _NOTICED = ("events/error", "events/security")
 """Where the watcher records what only the head-end can notice: an answer not acknowledged, an access refused by the CSE."""
 
 
-@dataclass(frozen=True, slots=True)
-class Premise:
-    """Who belongs to a meter. grants: what the matrix leaves to be granted, by actor: containers of readings, and ``read`` for commands to read.
-
-    recipients: AE-IDs in the column RDR.
-    """
-
-    name: str = "P1"
-    recipients: tuple[str, ...] = ("Crdr-1",)
-    grants: Mapping[str, frozenset[str]] = field(default_factory=dict)
-
-
 GRANTS: Mapping[str, frozenset[str]] = {
     "asset": frozenset({"readings/registers"}),
     "bill": frozenset({"readings/export", "readings/net"}),
     "eff": frozenset({"readings/export", "readings/net", "readings/profile"}),
     "rdr": frozenset(READINGS),
 }
-"""What is granted in the held world (sections 11 and 12); asset reads registers for the start-up reading (use case 2)."""
+"""What is granted where the matrix leaves it open, by actor: containers of readings, and ``read`` for commands to read (sections 11 and 12); asset has
+registers for the start-up reading (use case 2)."""
 
 
-def _ids(column: str, premise: Premise) -> tuple[str, ...]:
-    if column == "rdr":
-        return premise.recipients
-    return (ae_id(f"consumer-{premise.name}"),) if column == "consumer" else (ae_id(column),)
+def _ids(column: str, recipients: Sequence[str]) -> Sequence[str]:
+    """Give who stands in a column; the consumer belongs to a premise (``premise_policies``)."""
+    return recipients if column == "rdr" else () if column == "consumer" else (ae_id(column),)
 
 
-def _has(cell: str, letter: str, granted: bool) -> bool:
-    """Tell whether a cell gives a letter: ``C?`` and ``?`` do not, what begins with g does when it is granted."""
-    parts = cell.split()
-    return letter in parts and ("g" not in parts or granted)
+def entitled(row: Row, column: str, letter: str, place: str) -> bool:
+    """Tell whether an actor has the right of a letter (R, C, W) on a place of a row, or on a class of it.
+
+    ``C?`` and ``?`` give none, what begins with g does when it is granted.
+    """
+    parts = row.cells[COLUMNS.index(column)].split()
+    return letter in parts and ("g" not in parts or place in GRANTS.get(column, frozenset()))
 
 
-def entitled(row: Row, column: str, letter: str, place: str, premise: Premise) -> bool:
-    """Tell whether an actor has the right of a letter (R, C, W) on a place of a row, or on a class of it."""
-    return _has(row.cells[COLUMNS.index(column)], letter, place in premise.grants.get(column, frozenset()))
-
-
-def _holders(row: Row, letter: str, place: str, premise: Premise) -> list[str]:
-    return [aei for column in COLUMNS if entitled(row, column, letter, place, premise) for aei in _ids(column, premise)]
+def _holders(row: Row, letter: str, place: str, recipients: Sequence[str]) -> list[str]:
+    return [aei for column in COLUMNS if entitled(row, column, letter, place) for aei in _ids(column, recipients)]
 
 
 def reading(originators: Iterable[str]) -> list[Mapping[str, Any]]:
@@ -128,48 +115,82 @@ def reading(originators: Iterable[str]) -> list[Mapping[str, Any]]:
     return [allow(found, READ), allow(found, May.CREATE, children=[Ty.SUBSCRIPTION])] if found else []
 
 
+def _adding(originators: Sequence[str]) -> list[Mapping[str, Any]]:
+    return [allow(originators, May.CREATE, children=[Ty.CONTENT_INSTANCE])] if originators else []
+
+
 def _system(place: str) -> list[str]:
     return [ae_id(name) for name in _SYSTEM.get(place, {})]
 
 
-def meter_policies(meter: str, premise: Premise) -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
-    """Give name and rules of every policy of a meter: one for each container with a subject of its own, two for each command class."""
-    own = allow([ae_id(f"mtr-{meter}")], ALL)
-    everybody = sorted({aei for column in COLUMNS for aei in _ids(column, premise)} | {ae_id(name) for name in HEAD_END})
-    yield policy(meter, "ae"), [own, allow(everybody, READ)]
+@cache
+def shared_policies(recipients: tuple[str, ...]) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+    """Give the rules for everybody but a meter and its premise, by place: one for each subject, two for each command class.
+
+    Meters with the same read data recipients (AE-IDs) share them. A place where nobody else has a right has none.
+    """
+    everybody = sorted({aei for column in COLUMNS for aei in _ids(column, recipients)} | {ae_id(name) for name in HEAD_END})
+    found: dict[str, list[Mapping[str, Any]]] = {"ae": [allow(everybody, READ)]}
     for row in MATRIX:
         for place in row.places:
-            rules = [own, *reading([*_holders(row, "R", place, premise), *_system(place)])]
-            rules += [allow(found, May.CREATE, children=[Ty.CONTENT_INSTANCE]) for found in [_holders(row, "C", place, premise)] if found and place == "attest"]
-            rules += [allow(found, READ | May.UPDATE) for found in [_holders(row, "W", place, premise)] if found]
-            rules += _set_by(premise) if place == "generation/setpoint" else []
-            rules += [allow([ae_id("sm-watch")], May.CREATE, children=[Ty.CONTENT_INSTANCE])] if place in _NOTICED else []
-            yield policy(meter, place), [*rules, *_display_reads(place, premise)]
+            rules = reading([*_holders(row, "R", place, recipients), *_system(place)])
+            rules += _adding(_holders(row, "C", place, recipients)) if place == "attest" else []
+            rules += [allow(writers, READ | May.UPDATE) for writers in [_holders(row, "W", place, recipients)] if writers]
+            found[place] = [*rules, *(_adding([ae_id("sm-watch")]) if place in _NOTICED else [])]
         for kind in row.classes:
-            collected = [ae_id("sm-collect")] if kind in ("read", "pq") else []
-            issuers = [*_holders(row, "C", kind, premise), *collected]
-            told = [*_holders(row, "R", kind, premise), ae_id("sm-watch"), *collected]
-            yield policy(meter, f"cmd/{kind}/in"), [own, allow(issuers, May.CREATE, children=[Ty.CONTENT_INSTANCE]), *reading([ae_id("sm-watch")])]
-            yield policy(meter, f"cmd/{kind}/out"), [own, *reading(told)]
+            collecting = [ae_id("sm-collect")] if kind in ("read", "pq") else []
+            found[f"cmd/{kind}/in"] = [*_adding([*_holders(row, "C", kind, recipients), *collecting]), *reading([ae_id("sm-watch")])]
+            found[f"cmd/{kind}/out"] = reading([*_holders(row, "R", kind, recipients), ae_id("sm-watch"), *collecting])
+    return {place: rules for place, rules in found.items() if rules}
 
 
-def _set_by(premise: Premise) -> list[Mapping[str, Any]]:
-    """Give the rules of setpoints: the equipment at the premise reads and acknowledges them, the consumer puts the own programme there."""
-    equipment = [ae_id(f"{kind}-{premise.name}-*") for kind in ("gen", "dev")]
-    return [*reading(equipment), allow([*equipment, *_ids("consumer", premise)], May.CREATE, children=[Ty.CONTENT_INSTANCE])]
+def shared(recipients: Sequence[str], place: str) -> str:
+    """Give the resource name of the policy of a place that meters with the same recipients share."""
+    return "-".join(["acp-sm", *(aei.removeprefix("C") for aei in recipients), place.replace("/", "-")])
+
+
+def meter_policy(meter: str) -> tuple[str, Sequence[Mapping[str, Any]]]:
+    """Give the policy of a meter: it may do everything with what is its own."""
+    return f"acp-mtr-{meter}", [allow([ae_id(f"mtr-{meter}")], ALL)]
+
+
+def premise_policies(premise: str) -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:
+    """Give the policies of those who live with the meters of a premise: ``known`` lets the consumer see that they are there, ``seen`` read and subscribe,
+    ``orders`` command; ``shown`` lets the display read; with ``setpoint`` equipment reads and acknowledges setpoints, and the consumer adds a programme.
+    """
+    consumer, equipment = ae_id(f"consumer-{premise}"), [ae_id(f"{kind}-{premise}-*") for kind in ("gen", "dev")]
+    yield f"acp-{premise}-known", [allow([consumer], READ)]
+    yield f"acp-{premise}-seen", reading([consumer])
+    yield f"acp-{premise}-orders", _adding([consumer])
+    yield f"acp-{premise}-shown", reading([ae_id(f"ihd-{premise}")])
+    yield f"acp-{premise}-setpoint", [*reading(equipment), *_adding([*equipment, consumer])]
 
 
 _SHOWN = frozenset({"live", "payment", "tariff", "outage", "supply"})
 """What the display shows of itself."""
 
 
-def _display_reads(place: str, premise: Premise) -> list[Mapping[str, Any]]:
-    return reading([ae_id(f"ihd-{premise.name}")]) if place in _SHOWN else []
+def _of_premise(row: Row) -> Iterator[tuple[str, str]]:
+    """Give the places of a row, each with a policy of the premise that it has."""
+    for place in row.places:
+        if entitled(row, "consumer", "R", place):
+            yield place, "seen"
+        if place in _SHOWN:
+            yield place, "shown"
+    for kind in row.classes:
+        if entitled(row, "consumer", "C", kind):
+            yield f"cmd/{kind}/in", "orders"
+        if entitled(row, "consumer", "R", kind):
+            yield f"cmd/{kind}/out", "seen"
 
 
-def policy(meter: str, place: str) -> str:
-    """Give the resource name of the policy of a place below a meter's AE."""
-    return f"acp-mtr-{meter}-{place.replace('/', '-')}"
+_PREMISE: Sequence[tuple[str, str]] = [("ae", "known"), ("generation/setpoint", "setpoint"), *(found for row in MATRIX for found in _of_premise(row))]
+
+
+def policies(meter: str, premise: str, recipients: tuple[str, ...], place: str) -> list[str]:
+    """Give the resource names of the policies of a place below a meter's AE, or of ``node``."""
+    others = [shared(recipients, place)] if place in shared_policies(recipients) else []
+    return [meter_policy(meter)[0], *others, *(f"acp-{premise}-{name}" for where, name in _PREMISE if where == place)]
 
 
 def display_policies(premise: str, meters: Sequence[str]) -> Iterator[tuple[str, Sequence[Mapping[str, Any]]]]:

@@ -189,23 +189,28 @@ async def grow(client: Client, meter: Identity, points: Sequence[str]) -> Resour
     base = client.base
     ae = await client.register(
         meter.ae, "Nsm.meter", reachable=True, points=points, labels=["meter", meter.kind, meter.premise],
-        nl=f"{base}/nod-{meter.name}", acpi=[f"{base}/{access.policy(meter.name, 'ae')}"],
+        nl=f"{base}/nod-{meter.name}", acpi=acpi(base, meter, "ae"),
     )  # fmt: skip
     if ae.get("poa") != list(points):
         await client.update(ae.address, {"poa": list(points), "rr": True}, root="m2m:ae")
     for node in below_ae(meter):
-        await ensure(client, f"{base}/{meter.ae}", node, meter.name)
+        await ensure(client, f"{base}/{meter.ae}", node, meter)
     for node in below_node(meter):
-        await ensure(client, f"{base}/nod-{meter.name}", node, meter.name)
+        await ensure(client, f"{base}/nod-{meter.name}", node, meter)
     return ae
 
 
-async def ensure(client: Client, top: str, node: Node, meter: str) -> bool:
+def acpi(base: str, meter: Identity, place: str) -> list[str]:
+    """Give the addresses of the policies of a place below the AE of a meter, or of ``node``."""
+    return [f"{base}/{name}" for name in access.policies(meter.name, meter.premise, meter.recipients, place)]
+
+
+async def ensure(client: Client, top: str, node: Node, meter: Identity) -> bool:
     """Create one resource of the tree unless it is there; whether it was made."""
     parent, _, name = f"{top}/{node.place}".rpartition("/")
-    attributes = {**node.attributes, "acpi": [f"{client.base}/{access.policy(meter, node.policy)}"]}
+    attributes = {**node.attributes, "acpi": acpi(client.base, meter, node.policy)}
     try:
-        await client.create(parent, node.ty, attributes, name=name, root=node.root)
+        await client.create(parent, node.ty, attributes, name=name, root=node.root, rcn=0)
     except Conflict:
         return False
     return True
@@ -227,15 +232,20 @@ async def listen(client: Client, meter: Identity, url: str) -> None:
         await client.subscribe(f"{base}/{meter.display}/{place}", f"{url}/{place}", name=f"sub-{meter.ae}", pn=2)
 
 
-async def provision(admin: Client, meter: Identity, premise: access.Premise) -> None:
-    """Make what stands before a meter comes: its policies, and its node (section 11)."""
-    for name, rules in access.meter_policies(meter.name, premise):
-        await admin.access_policy(admin.base, name, rules)
-    acpi = [f"{admin.base}/{access.policy(meter.name, 'node')}"]
-    await admin.ensure(admin.base, Ty.NODE, f"nod-{meter.name}", {"ni": f"urn:meter:{meter.name}", "acpi": acpi})
+async def provision_parties(admin: Client, recipients: tuple[str, ...]) -> None:
+    """Make the policies that meters with the same recipients share."""
+    for place, rules in access.shared_policies(recipients).items():
+        await admin.access_policy(admin.base, access.shared(recipients, place), rules)
 
 
-async def provision_display(admin: Client, premise: str, meters: Sequence[str]) -> None:
-    """Make the policies of a display."""
-    for name, rules in access.display_policies(premise, meters):
+async def provision_premise(admin: Client, premise: str, meters: Sequence[str]) -> None:
+    """Make the policies of a premise and of its display."""
+    for name, rules in (*access.premise_policies(premise), *access.display_policies(premise, meters)):
         await admin.access_policy(admin.base, name, rules)
+
+
+async def provision(admin: Client, meter: Identity) -> None:
+    """Make what stands before a meter comes: its policy, and its node (section 11)."""
+    await admin.access_policy(admin.base, *access.meter_policy(meter.name))
+    acpis = acpi(admin.base, meter, "node")
+    await admin.ensure(admin.base, Ty.NODE, f"nod-{meter.name}", {"ni": f"urn:meter:{meter.name}", "acpi": acpis})

@@ -1,33 +1,34 @@
 """The overdue watcher of the head-end (section 7): who waits for a confirmation, an acknowledgement or a report that does not come is alerted."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from heapq import heappop, heappush
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from apps.client import Notification
+from apps.client import Client, MemberAnswer, Notification
 from apps.client import ResourceTypeID as Ty
 from apps.metering.accord import Accord
 from apps.metering.chain import Chain
 from apps.metering.device import Setup
-from apps.metering.entity import Entity, container, content
+from apps.metering.entity import Entity, Watched, container, content
 from apps.metering.membership import Membership
 from apps.metering.memory import KEPT, Kept
 from apps.metering.meter.records import digest_of, key_of
 from apps.metering.tree import CREATED_BY
 from apps.metering.vocabulary import CLASSES, CONCERNED, CONFIRMED, END, ORGANISATIONS, TIMERS, State, organisation
 from cse.codes import NotificationEventType as Net
+from cse.codes import Operation
 from cse.datatypes import seconds_of
-from cse.errors import CSEError
+from cse.errors import Conflict, CSEError, TargetNotReachable
 
 _AGAIN, _EACH = 0.5, 0.002
 """Seconds until a meter whose tree is not complete yet is looked at again, and more for each meter that there is: looking for all of them has its price."""
 
-_TOGETHER = 8
-"""Meters that are subscribed to at the same time."""
+_TOGETHER, _CROWD = 4, 50
+"""Groups of meters that are subscribed to at the same time, and meters of one."""
 
 
 class Watch(Entity):
@@ -90,42 +91,83 @@ class Watch(Entity):
             pending = [name for address in found if (name := address.rpartition("/")[2].removeprefix("mtr-")) not in adopted]
             room = asyncio.Semaphore(_TOGETHER)
             async with asyncio.TaskGroup() as tasks:
-                for meter in pending:
-                    tasks.create_task(self._try_to_adopt(setup, meter, room))
+                for first in range(0, len(pending), _CROWD):
+                    tasks.create_task(self._try_to_adopt(setup, pending[first : first + _CROWD], room))
             if adopted.issuperset(pending):
                 await self._new.wait()
             await asyncio.sleep(_AGAIN + _EACH * len(found))
 
-    async def _try_to_adopt(self, setup: Setup, meter: str, room: asyncio.Semaphore) -> None:
+    async def _try_to_adopt(self, setup: Setup, meters: Sequence[str], room: asyncio.Semaphore) -> None:
         async with room:
             with suppress(CSEError):
-                await self._adopt(setup, meter)
-                self.adopted.add(meter)
+                await self._adopt(setup, meters)
                 self._membership.look()
 
-    async def _adopt(self, setup: Setup, meter: str) -> None:
-        client, top = setup.client, f"{self.base}/mtr-{meter}"
-        for kind in CLASSES:
+    async def _adopt(self, setup: Setup, meters: Sequence[str]) -> None:
+        """Subscribe to many meters with few requests: for as long as that takes they are a group. Those whose tree does not stand yet are left out."""
+        client, name = setup.client, f"new-{self.kept.number('group')}"
+        group = await self._group(client, name, meters)
+        try:
+            first, *others = self._wishes(name)
+            standing = await self._subscribe_each(setup, group, *first)
+            if not standing:
+                return
+            if len(standing) < len(meters):
+                await self._group(client, name, sorted(standing))
+            for wish in others:
+                standing &= await self._subscribe_each(setup, group, *wish)
+            for what, attribute in (("timers", ""), ("reporting", "reports")):
+                told = {_meter(answer): answer.resource for answer in await client.fan_out(group, f"config/{what}") if answer.resource is not None}
+                standing &= told.keys()
+                with self.kept.turn():
+                    for meter, found in told.items():
+                        self.kept.put(what, meter, found[attribute] if attribute else {key: found.get(key) for key in TIMERS})
+            self.adopted |= standing
+        finally:
+            await client.delete(group)
+
+    async def _group(self, client: Client, name: str, meters: Sequence[str]) -> str:
+        await client.group(self.place("").rstrip("/"), name, [f"{self.base}/mtr-{meter}" for meter in meters], mt=int(Ty.AE))
+        return self.place(name)
+
+    def _wishes(self, name: str) -> Iterator[Watched]:
+        """Give what is subscribed to at each meter of a group: that first which a meter makes last."""
+        for kind in reversed(CLASSES):
             # one target for both: a target is told in order, so that no status comes before its command
-            await client.subscribe(f"{top}/cmd/{kind}/in", f"{setup.url}/cmd/{meter}/{kind}", enc=CREATED_BY, name=f"sub-{self.name}", pn=2)
-            await client.subscribe(f"{top}/cmd/{kind}/out", f"{setup.url}/cmd/{meter}/{kind}", name=f"sub-{self.name}", pn=2)
-        await client.subscribe(f"{top}/readings/registers", f"{setup.url}/reading/{meter}", name=f"sub-{self.name}", pn=2)
+            yield f"cmd/{kind}/out", f"cmd/{name}/{kind}", {"enc": {"net": [int(Net.CREATE_OF_DIRECT_CHILD_RESOURCE)]}}
+            yield f"cmd/{kind}/in", f"cmd/{name}/{kind}", {"enc": CREATED_BY}
+        yield "readings/registers", f"reading/{name}", {"enc": {"net": [int(Net.CREATE_OF_DIRECT_CHILD_RESOURCE)]}}
         missing = {"net": [int(Net.REPORT_ON_MISSING_DATA_POINTS)], "md": {"num": 1, "dur": "PT60S"}}
-        await client.subscribe(f"{top}/readings/profile", f"{setup.url}/missing/{meter}", enc=missing, name=f"sub-{self.name}", pn=2)
-        for name, attribute in (("timers", ""), ("reporting", "reports")):
-            update = [Net.UPDATE_OF_RESOURCE]
-            await client.subscribe(f"{top}/config/{name}", f"{setup.url}/{name}/{meter}", events=update, name=f"sub-{self.name}", pn=2)
-            found = await client.retrieve(f"{top}/config/{name}")
-            with self.kept.turn():
-                self.kept.put(name, meter, found[attribute] if attribute else {key: found.get(key) for key in TIMERS})
+        yield "readings/profile", f"missing/{name}", {"enc": missing}
+        for what in ("timers", "reporting"):
+            yield f"config/{what}", f"{what}/{name}", {"enc": {"net": [int(Net.UPDATE_OF_RESOURCE)]}}
+
+    async def _subscribe_each(self, setup: Setup, group: str, place: str, path: str, attributes: Mapping[str, Any]) -> set[str]:
+        """Subscribe at a place of each meter of a group, and remember which subscription is about which; give the meters where that was possible."""
+        given, name = {"nu": [f"{setup.url}/{path}"], "pn": 2, **attributes}, f"sub-{self.name}"
+        answers = await setup.client.fan_out(group, place, op=Operation.CREATE, ty=int(Ty.SUBSCRIPTION), pc={"m2m:sub": {"rn": name, **given}})
+        if any(isinstance(answer.error, Conflict) for answer in answers):
+            answers = await setup.client.fan_out(group, f"{place}/{name}", op=Operation.UPDATE, pc={"m2m:sub": given})
+        found = {_meter(answer): answer.resource.ri for answer in answers if answer.resource is not None}
+        with self.kept.turn():
+            for meter, ri in found.items():
+                self.kept.put("about", ri, meter)
+        return set(found)
+
+    def _about(self, notification: Notification) -> str:
+        """Give the meter that a notification is about. Raises TargetNotReachable for one that comes ahead of the answer to its subscription."""
+        found = self.kept.get("about", notification.subscription.rpartition("/")[2])
+        if found is None:
+            raise TargetNotReachable(f"the subscription {notification.subscription} is not known yet")
+        return str(found)
 
     # --- what is heard ---------------------------------------------------------------------------------------------------------------------------------------
 
     def hear(self, rest: str, notification: Notification) -> None:
         """Take what happened to a meter or an organisation."""
         what, _, about = rest.partition("/")
-        meter, _, kind = about.partition("/")
-        told = content(notification)
+        kind, told = about.rpartition("/")[2], content(notification)
+        meter = self._about(notification) if what in ("cmd", "reading", "missing", "timers", "reporting") else ""
         attributes = notification.resource.attributes if notification.resource is not None else {}
         match what:
             case "base":
@@ -312,6 +354,11 @@ class Watch(Entity):
     def _done(self, key: str) -> None:
         if self._waiting.pop(key, None) is not None:
             self.kept.drop("waiting", key)
+
+
+def _meter(answer: MemberAnswer) -> str:
+    """Give the meter that has answered, by the address of the member."""
+    return next(part.removeprefix("mtr-") for part in answer.member.split("/") if part.startswith("mtr-"))
 
 
 def _time(value: Any) -> float | None:

@@ -189,6 +189,8 @@ class World:
             await admin.access_policy(base, name, rules)
         if self.plan.simulation:
             await admin.access_policy(base, "acp-sm-test", [allow([ae_id("sm-test")], May(63))])
+        for recipients in {meter.recipients for meter in self.plan.meters}:
+            await tree.provision_parties(admin, recipients)
         async with asyncio.TaskGroup() as tasks:
             for premise, meters in self.plan.premises.items():
                 tasks.create_task(self._provision_premise(admin, premise, meters, room))
@@ -196,10 +198,9 @@ class World:
     async def _provision_premise(self, admin: Client, premise: str, meters: Sequence[Identity], room: asyncio.Semaphore) -> None:
         names = [meter.name for meter in meters]
         async with room:
-            await tree.provision_display(admin, premise, names)
+            await tree.provision_premise(admin, premise, names)
             for meter in meters:
-                off = meter.name in self.plan.off
-                await tree.provision(admin, meter, access.Premise(premise, () if off else ("Crdr-1",), access.GRANTS))
+                await tree.provision(admin, meter)
             for device in {name for meter in meters for name in (*meter.generators, *meter.appliances)}:
                 for name, rules in access.device_policies(premise, names, device):
                     await admin.access_policy(self.plan.base, name, rules)

@@ -218,6 +218,21 @@ def test_the_originator_itself_is_not_verified(cse: Driven, target: str) -> None
     assert cse.asked == []
 
 
+@pytest.mark.parametrize(
+    ("target", "asked"), [("http://me.example/in/cmd", False), ("http://me.example/inside", True), ("http://me.example/", True), (URL, True)]
+)
+def test_what_is_below_a_registered_point_of_access_is_the_originator_itself(cse: Driven, target: str, asked: bool) -> None:
+    of(cse.update(AE, {"m2m:ae": {"poa": ["http://me.example/in"], "rr": True}}, ME))
+    assert subscribe(cse, nu=[target]).rsc == RSC.CREATED
+    assert bool(cse.asked) is asked
+
+
+def test_the_point_of_access_of_somebody_else_is_asked(cse: Driven) -> None:
+    of(cse.update("cse-in/other", {"m2m:ae": {"poa": ["http://other.example/"], "rr": True}}, OTHER))
+    subscribe(cse, nu=["http://other.example/in"])
+    assert [call.request.to for call in cse.asked] == ["http://other.example/in"]
+
+
 def test_all_targets_are_asked_at_once(cse: Driven) -> None:
     subscribe(cse, nu=[URL, ME, "coap://b", URL])
     assert [call.request.to for call in cse.asked] == [URL, "coap://b"]

@@ -73,17 +73,20 @@ async def test_consumers_see_their_own_premise_only(world: World) -> None:
 
 async def test_provisioning_again_changes_nothing(world: World) -> None:
     """R22, R23: what is there is as it was, before the device has come and after it."""
-    admin, premise = world.client(ADMIN), access.Premise("P1", ("Crdr-1",), access.GRANTS)
+    admin = world.client(ADMIN)
 
     async def provisioned(meter: Identity) -> dict[str, object]:
-        names = [name for name, _ in access.meter_policies(meter.name, premise)]
+        shared = [access.shared(meter.recipients, place) for place in access.shared_policies(meter.recipients)]
+        names = [access.meter_policy(meter.name)[0], *shared, *(name for name, _ in access.premise_policies(meter.premise))]
         rules = {name: (await admin.retrieve(f"cse-in/{name}"))["pv"] for name in names}
         node = await admin.retrieve(f"cse-in/nod-{meter.name}")
         return {**rules, "node": (node["ni"], node.get("hael"))}
 
     new = Identity("M7", "gas")
-    await tree.provision(admin, new, premise)
+    await tree.provision(admin, new)
     for meter in (METERS[0], new):
         before = await provisioned(meter)
-        await tree.provision(admin, meter, premise)
+        await tree.provision_parties(admin, meter.recipients)
+        await tree.provision_premise(admin, meter.premise, ["M1", "M2", "M3", "M4"])
+        await tree.provision(admin, meter)
         assert await provisioned(meter) == before

@@ -139,10 +139,11 @@ def test_what_is_put_off_is_not_missed_and_what_is_not_put_off_is() -> None:
     for meter in ("M1", "M2"):
         watch.kept.put("timers", meter, TIMERS)
         watch.kept.put("reporting", meter, [{"recipient": "Crdr-1", "what": ["registers"], "period": 10.0}])
-        watch.receive(f"reading/{meter}", _reading())
+        watch.kept.put("about", f"sub-{meter}", meter)
+        watch.receive("reading/new-1", _reading(meter))
     now[0] += 12
     assert watch.due(now[0]) == MOMENT + 15
-    watch.receive("reading/M1", _reading())
+    watch.receive("reading/new-1", _reading("M1"))
     now[0] = MOMENT + 15
     assert watch.due(now[0]) == MOMENT + 27
     [item] = [found for found in watch.kept.all("outbox").values() if found["target"].endswith("/alerts")]
@@ -151,8 +152,14 @@ def test_what_is_put_off_is_not_missed_and_what_is_not_put_off_is() -> None:
     assert '"meter":"M2"' in item["attributes"]["con"]
 
 
-def _reading() -> Notification:
-    return Notification("sub", None, Resource("x", "m2m:cin", {"con": "{}", "ri": "x"}), False, "/id-in", "r", "x")
+def test_what_comes_ahead_of_the_answer_to_its_subscription_is_told_again() -> None:
+    watch = Watch(DeviceMemory(":memory:").of("sm-watch"), lambda: MOMENT)
+    with pytest.raises(TargetNotReachable, match="sub-M1"):
+        watch.receive("reading/new-1", _reading("M1"))
+
+
+def _reading(meter: str) -> Notification:
+    return Notification(f"/id-in/sub-{meter}", None, Resource("x", "m2m:cin", {"con": "{}", "ri": "x"}), False, "/id-in", "r", "x")
 
 
 # --- a fleet at work -----------------------------------------------------------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ async def test_the_tree_of_a_meter_is_that_of_the_data_model(world: World, meter
 async def test_a_meter_that_is_off_is_provisioned_only(world: World) -> None:
     admin = world.client("CAdmin")
     assert await admin.retrieve("cse-in/nod-M9")
-    assert await admin.retrieve("cse-in/acp-mtr-M9-cmd-supply-in")
+    assert await admin.retrieve("cse-in/acp-mtr-M9")
     with pytest.raises(NotFound):
         await admin.retrieve("cse-in/mtr-M9")
 

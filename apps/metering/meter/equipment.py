@@ -9,7 +9,7 @@ from typing import Any
 
 from apps.metering.meter.body import Body
 from apps.metering.meter.secure import SecureEnvironment
-from apps.metering.tree import Identity, device_info
+from apps.metering.tree import Identity, acpi, device_info
 from cse.management import Status
 
 ROLL_BACK = 2.0
@@ -51,8 +51,7 @@ def put_in(meter: Body, hardware: str) -> None:
     target = meter.node("deviceInfo")
     meter.outbox.delete(target)
     parent, _, name = target.rpartition("/")
-    policy = f"{meter.base}/acp-mtr-{meter.identity.name}-node"
-    meter.outbox.make(parent, 13, name, "m2m:dvi", {"mgd": 1007, **facts, "acpi": [policy]})
+    meter.outbox.make(parent, 13, name, "m2m:dvi", {"mgd": 1007, **facts, "acpi": acpi(meter.base, meter.identity, "node")})
 
 
 # --- packages -------------------------------------------------------------------------------------------------------------------------------------------------
