@@ -66,7 +66,7 @@ class Driver:
     writer; then one commit makes all of them durable in a thread of its own, while reading goes on and new writers queue for the next one. ``batch`` bounds
     the writers of one commit, ``waiting`` those that queue: beyond it a request is refused at once. ``calls`` bounds the requests on their way to others;
     those to the schemes of ``unbounded`` stay in this process: they are not counted, and their senders keep the time.
-    With ``flexible`` requests in progress it is ``busy``.
+    With ``flexible`` requests in progress it is ``busy``. ``committed`` hears of each commit: its requests, the seconds it took, whether it succeeded.
     """
 
     def __init__(
@@ -82,6 +82,7 @@ class Driver:
         calls: int = 256,
         flexible: int = 512,
         unbounded: frozenset[str] = frozenset(),
+        committed: Callable[[int, float, bool], None] = lambda requests, seconds, well: None,
     ) -> None:
         self._core = core
         self._store = store
@@ -100,6 +101,9 @@ class Driver:
         self._queue: deque[_Job] = deque()
         self._holds: dict[str, deque[_Job]] = {}
         self._committing = False
+        self._heard = committed
+        self._since = 0.0
+        """When the commit that is on its way began."""
         self._failed = 0
         """Commits that have failed since the last that did not."""
         self._scheduled = False
@@ -145,6 +149,16 @@ class Driver:
     def busy(self) -> bool:
         """Tell whether so many requests are in progress that those that may be answered later should be."""
         return self._open >= self._flexible
+
+    @property
+    def queued(self) -> int:
+        """Writers that wait for their turn."""
+        return len(self._queue)
+
+    @property
+    def progress(self) -> int:
+        """Requests that are not answered yet."""
+        return self._open
 
     def _inside(self, request: Request) -> Response | asyncio.Future[Response]:
         """Answer a request of this CSE to what it hosts itself."""
@@ -344,6 +358,7 @@ class Driver:
         if self._committing or not self._batch:
             return
         self._committing = True
+        self._since = self._loop.time()
         self._syncing, self._batch = self._batch, []
         self._begun = self._core.begun()
         try:
@@ -383,6 +398,7 @@ class Driver:
         except Exception as another:
             error = error or another
         self._committing = False
+        self._heard(len(jobs), self._loop.time() - self._since, error is None)
         self._resume()
         if self._batch and self._store.durable:
             self._commit()

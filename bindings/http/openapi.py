@@ -32,16 +32,16 @@ HEADERS: Mapping[str, str] = {
 """What each header of a request is, for all that the mapping reads."""
 
 PARAMETERS: Mapping[str, str] = {
-    **{"rcn": "Result Content", "drt": "Desired Identifier Result Type", "gstn": "Group Request Target Members strategy", "da": "Delivery Aggregation"},
-    **{"sqi": "Semantic Query Indicator", "rp": "Result Persistence", "rt": "Response Type", "atrl": "Attribute list of a partial RETRIEVE"},
-    **{"rids": "Role IDs", "tids": "Token IDs", "ltids": "Local Token IDs", "tkns": "Tokens", "tqi": "Token Request Indicator"},
-    **{"asi": "Authorization Signature Indicator", "auri": "Authorization Relationship Indicator"},
-    **{"crb": "createdBefore", "cra": "createdAfter", "ms": "modifiedSince", "us": "unmodifiedSince", "exb": "expireBefore", "exa": "expireAfter"},
-    **{"sts": "stateTagSmaller", "stb": "stateTagBigger", "sza": "sizeAbove", "szb": "sizeBelow", "fu": "filterUsage", "fo": "filterOperation"},
-    **{"lim": "limit", "lvl": "level", "ofst": "offset", "ops": "operations", "arp": "applyRelativePath", "lbl": "labels", "clbl": "childLabels"},
-    **{"palb": "parentLabels", "lbq": "labelsQuery", "ty": "resourceType", "chty": "childResourceType", "pty": "parentResourceType"},
-    **{"cty": "contentType", "smf": "semanticsFilter", "cfs": "contentFilterSyntax", "cfq": "contentFilterQuery", "gmty": "geometryType"},
-    **{"geom": "geometry", "gsf": "geoSpatialFunction"},
+    "rcn": "Result Content", "drt": "Desired Identifier Result Type", "gstn": "Group Request Target Members strategy", "da": "Delivery Aggregation",
+    "sqi": "Semantic Query Indicator", "rp": "Result Persistence", "rt": "Response Type", "atrl": "Attribute list of a partial RETRIEVE",
+    "rids": "Role IDs", "tids": "Token IDs", "ltids": "Local Token IDs", "tkns": "Tokens", "tqi": "Token Request Indicator",
+    "asi": "Authorization Signature Indicator", "auri": "Authorization Relationship Indicator",
+    "crb": "createdBefore", "cra": "createdAfter", "ms": "modifiedSince", "us": "unmodifiedSince", "exb": "expireBefore", "exa": "expireAfter",
+    "sts": "stateTagSmaller", "stb": "stateTagBigger", "sza": "sizeAbove", "szb": "sizeBelow", "fu": "filterUsage", "fo": "filterOperation",
+    "lim": "limit", "lvl": "level", "ofst": "offset", "ops": "operations", "arp": "applyRelativePath", "lbl": "labels", "clbl": "childLabels",
+    "palb": "parentLabels", "lbq": "labelsQuery", "ty": "resourceType", "chty": "childResourceType", "pty": "parentResourceType",
+    "cty": "contentType", "smf": "semanticsFilter", "cfs": "contentFilterSyntax", "cfq": "contentFilterQuery", "gmty": "geometryType",
+    "geom": "geometry", "gsf": "geoSpatialFunction",
 }
 """What each parameter of a query is, for all that it may hold beside attributes to match."""
 
@@ -166,7 +166,7 @@ def _one_of(roots: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _representation(kind: ResourceType) -> dict[str, Any]:
-    """Give what an answer shows of a resource: some of its attributes (rcn 9 shows removed ones as null), and children by their short names or as references."""
+    """Give what an answer shows of a resource: some attributes (rcn 9 shows removed ones as null), and children by their short names or as references."""
     properties = {row.short: {"title": row.long, "anyOf": [row.type.schema, {"type": "null"}]} for row in kind.attributes}
     return {
         "title": f"{kind.short}: {kind.name} ({kind.spec})",
@@ -198,9 +198,9 @@ def _parameters(releases: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]
 def _headers(releases: tuple[str, ...]) -> dict[str, Any]:
     """Give the headers of answers; a release is told as the request had it, whatever that was."""
     numbers = ("X-M2M-EC", "X-M2M-CTS", "X-M2M-CTO")
-    found = {name: {"schema": _NUMBER if name in numbers else {"type": "string"}} for name in mapping.RESPONSE_HEADERS if name != "X-M2M-RSC"}
-    found["X-M2M-RVI"] = {"schema": {"type": "string", "examples": list(releases)}}
-    return {**found, "Content-Location": {"description": "Address of the new resource.", "schema": {"type": "string"}}}
+    found: dict[str, Any] = {name: {"schema": _NUMBER if name in numbers else {"type": "string"}} for name in mapping.RESPONSE_HEADERS if name != "X-M2M-RSC"}
+    release: dict[str, Any] = {"schema": {"type": "string", "examples": list(releases)}}
+    return {**found, "X-M2M-RVI": release, "Content-Location": {"description": "Address of the new resource.", "schema": {"type": "string"}}}
 
 
 def _responses(method: str) -> Iterator[tuple[str, dict[str, Any]]]:
