@@ -14,6 +14,7 @@ from typing import Any, get_type_hints
 from bindings.compat import Profile, alias_table
 from bindings.courier import Policy
 from bindings.credentials import Credentials
+from bindings.ops import Ops, clash
 from cse.config import Settings, setting
 
 
@@ -105,6 +106,7 @@ class Config:
     compat: Profile = field(default_factory=Profile)
     notification: Policy = field(default_factory=Policy)
     running: Running = field(default_factory=Running)
+    ops: Ops = field(default_factory=Ops)
     log: Log = field(default_factory=Log)
     testing: Testing = field(default_factory=Testing)
 
@@ -119,6 +121,7 @@ SECTIONS = {
     "limits": "Limits. Times in seconds.",
     "notification": "How notifications are delivered. Times in seconds.",
     "compat": "The compatibility profile: clients of other platforms, see docs/compat.md.",
+    "ops": "What an operator can ask over HTTP, see docs/operations.md.",
     "log": "What is written to standard error.",
     "testing": "For testers, never for a system in use.",
 }
@@ -292,6 +295,8 @@ def _verify(config: Config, source: str) -> None:
         raise ConfigError(f"{source}compat.aliases needs compat.http, compat.coap or compat.originators: the profile is on for nobody")
     if not (config.http.listen or config.coap.listen):
         raise ConfigError(f"{source}http.listen and coap.listen are both empty: nobody could reach this CSE")
+    if config.http.listen and (why := clash(config.ops, config.settings.cse_id, config.settings.cse_name)):
+        raise ConfigError(f"{source}{why}")
     if config.testing.control and not (config.http.listen and is_loopback(address(config.http.listen)[0])):
         raise ConfigError(f"{source}testing.control resets the CSE for anybody: it needs http.listen on loopback, not {config.http.listen!r}")
 

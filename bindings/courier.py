@@ -132,6 +132,8 @@ class Courier:
         self._watching: asyncio.Task[None] | None = None
         self._park = park
         self._inside = inside
+        self.outcomes = {"delivered": 0, "failed": 0, "given_up": 0}
+        """How often each has happened."""
         self._lines: dict[str, _Line] = {}
         self._healthy = asyncio.Semaphore(policy.concurrency)
         self._doubtful = asyncio.Semaphore(max(1, policy.concurrency // 4))
@@ -140,6 +142,11 @@ class Courier:
         self._settling: asyncio.Task[None] | None = None
         self._loading = False
         self._closing = False
+
+    @property
+    def failing(self) -> int:
+        """Targets whose last delivery failed."""
+        return sum(line.failures > 0 for line in self._lines.values())
 
     async def load(self) -> None:
         """Take up what an earlier process left in the outbox. Deliveries begin when all of it was looked at: none may run ahead of the looking."""
@@ -250,6 +257,7 @@ class Courier:
                     if answer.ok:
                         line.failures = 0
                         line.queue.popleft()
+                        self.outcomes["delivered"] += 1
                         log.info("notified %s for %s: %d", notice.target, notice.subscription, answer.rsc)
                         if not settled:
                             self._settled(notice, True)
@@ -329,6 +337,7 @@ class Courier:
         line.attempts = line.attempts + 1 if line.head == notice.id else 1
         line.head = notice.id
         line.failures += 1
+        self.outcomes["failed"] += 1
         if line.failures == 1:
             log.warning("notifications to %s wait: %s", line.target, _reason(answer))
         if line.attempts == self._policy.max_attempts:
@@ -348,6 +357,7 @@ class Courier:
     def _give_up(self, line: _Line, notice: Notice, answer: Response, answered: bool | None = False) -> None:
         """Let the next one have its turn; ``answered`` is None for a notice that has left the outbox already."""
         line.queue.popleft()
+        self.outcomes["given_up"] += 1
         log.warning("gave up notifying %s for %s: %s", notice.target, notice.subscription or "no subscription", _reason(answer))
         if answered is not None:
             self._settled(notice, answered)

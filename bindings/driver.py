@@ -72,7 +72,7 @@ class Driver:
     the writers of one commit, ``waiting`` those that queue, ``patience`` the seconds that they can be expected to wait: beyond it a request from outside is
     refused at once, and originators have their turns in fair shares (bindings.admission). ``calls`` bounds the requests on their way to others;
     those to the schemes of ``unbounded`` stay in this process: they are not counted, and their senders keep the time.
-    With ``flexible`` requests in progress it is ``busy``.
+    With ``flexible`` requests in progress it is ``busy``. ``committed`` hears of each commit: its requests, the seconds it took, whether it succeeded.
     """
 
     def __init__(
@@ -89,6 +89,7 @@ class Driver:
         calls: int = 256,
         flexible: int = 512,
         unbounded: frozenset[str] = frozenset(),
+        committed: Callable[[int, float, bool], None] = lambda requests, seconds, well: None,
     ) -> None:
         self._core = core
         self._store = store
@@ -107,6 +108,9 @@ class Driver:
         self._lateness = Lateness(self._loop.call_later, patience / _LOOPS)
         self._holds: dict[str, deque[_Job]] = {}
         self._committing = False
+        self._heard = committed
+        self._since = 0.0
+        """When the commit that is on its way began."""
         self._failed = 0
         """Commits that have failed since the last that did not."""
         self._scheduled = False
@@ -161,6 +165,16 @@ class Driver:
     def busy(self) -> bool:
         """Tell whether so many requests are in progress that those that may be answered later should be."""
         return self._open >= self._flexible
+
+    @property
+    def queued(self) -> int:
+        """Writers that wait for their turn."""
+        return self._queue.waiting
+
+    @property
+    def progress(self) -> int:
+        """Requests that are not answered yet."""
+        return self._open
 
     def _inside(self, request: Request) -> Response | asyncio.Future[Response]:
         """Answer a request of this CSE to what it hosts itself."""
@@ -362,6 +376,7 @@ class Driver:
             return
         self._committing = True
         self._queue.committing()
+        self._since = self._loop.time()
         self._syncing, self._batch = self._batch, []
         self._begun = self._core.begun()
         try:
@@ -402,6 +417,7 @@ class Driver:
             error = error or another
         self._committing = False
         self._queue.committed()
+        self._heard(len(jobs), self._loop.time() - self._since, error is None)
         self._resume()
         if self._batch and self._store.durable:
             self._commit()

@@ -77,6 +77,12 @@ _SLOTS: Mapping[str, _Slot] = {
 }
 
 
+def parameters() -> Iterator[tuple[str, Callable[[str, str], Any], bool]]:
+    """Give every parameter that a query may hold beside attributes to match: its name, what reads one value of it, and whether there may be many."""
+    for name, slot in _SLOTS.items():
+        yield name, slot.convert, slot.many
+
+
 def read(pairs: Iterable[tuple[str, list[str]]]) -> dict[str, Any]:
     """Give the fields of a Request that a query holds: its parameters, and ``fc``, ``rt``, ``more`` and ``pc`` (m2m:atrl) where it has parts of them.
 

@@ -16,7 +16,7 @@ from random import random
 from secrets import token_hex
 from socket import gaierror, gethostname
 
-from bindings import logs, polling
+from bindings import logs, metrics, ops, polling
 from bindings.coap.client import CoapSender
 from bindings.coap.observe import Observing
 from bindings.coap.server import Limits
@@ -29,7 +29,10 @@ from bindings.credentials import Credentials
 from bindings.definitions import DefinitionError
 from bindings.definitions import load as load_definitions
 from bindings.driver import Driver
+from bindings.health import Health
 from bindings.http.client import HttpSender
+from bindings.http.openapi import document
+from bindings.http.server import Extra, HttpListener
 from bindings.http.server import serve as serve_http
 from bindings.ports import Handler, Listener, Sender
 from cse import __version__
@@ -139,10 +142,13 @@ class Server:
         self.http: tuple[str, int] | None = None
         self.coap: tuple[str, int] | None = None
         """Where it listens, with the real ports; None when it does not."""
+        self.ops: tuple[str, int] | None = None
+        """Where it tells operators how it is, when that is a listener of its own."""
         self.leniencies: Mapping[str, int] = {}
         """How often each leniency of the compatibility profile was used."""
         self._parts = AsyncExitStack()
         self._listeners: list[Listener] = []
+        self._meter = metrics.Meter(time.perf_counter)
         self._deadline = 0.0
 
     @property
@@ -199,7 +205,10 @@ class Server:
         parts.push_async_callback(_cancelled, timers)
         parts.push_async_callback(self._deafen)
         parts.push_async_callback(channels.close)
-        await self._listen(core, driver, credentials, self._control(core, store, driver, courier), compat)
+        extra = self._routes(core, store, driver, courier)
+        if control := self._control(core, store, driver, courier):
+            extra[PATH] = control.answer
+        await self._listen(core, driver, credentials, extra, compat)
         if not config.settings.points_of_access:
             core.settings = replace(core.settings, points_of_access=self.urls)
 
@@ -223,6 +232,7 @@ class Server:
             calls=config.running.calls,
             flexible=config.running.flexible,
             unbounded=polling.SCHEMES,
+            committed=self._meter.committed,
         )
         courier = Courier(
             store,
@@ -255,14 +265,17 @@ class Server:
         parts.push_async_callback(lambda: driver.drain(self._left()))
         return driver, courier, channels
 
-    async def _listen(self, core: CSE, driver: Driver, credentials: Credentials, control: Control | None, compat: Compat) -> None:
+    async def _listen(self, core: CSE, driver: Driver, credentials: Credentials, extra: Mapping[str, Extra], compat: Compat) -> None:
         config = self.config
         handler: Handler = logs.logged(driver.submit, time.perf_counter) if config.log.requests else driver.submit
+        if config.ops.listen and (config.ops.health or config.ops.metrics):
+            await self._listen_for_operators(extra)
+        reserved = {*config.ops.reserved, PATH}
         if config.http.listen:
             limits = config.http
             try:
                 web: Listener = await serve_http(
-                    handler,
+                    self._measured("http", handler),
                     *address(limits.listen),
                     body_limit=limits.body_limit,
                     line_limit=limits.line_limit,
@@ -273,7 +286,7 @@ class Server:
                     body_timeout=limits.body_timeout,
                     cors=limits.cors_origins,
                     credentials=credentials,
-                    extra={PATH: control.answer} if control else None,
+                    extra={path: route for path, route in extra.items() if path in reserved},
                     lenient=compat.listener(config.compat.http),
                 )
             except OSError as error:
@@ -286,11 +299,58 @@ class Server:
             lenient = compat.listener(config.compat.coap)
             try:
                 where, observing = address(config.coap.listen), Observing(core, lambda: driver.write(lambda: None))
-                constrained: Listener = await serve_coap(handler, *where, limits=bounds, links=links, lenient=lenient, observing=observing)
+                measured = self._measured("coap", handler)
+                constrained: Listener = await serve_coap(measured, *where, limits=bounds, links=links, lenient=lenient, observing=observing)
             except OSError as error:
                 raise StartError(f"CoAP cannot listen at {config.coap.listen}: {_why(error)}") from error
             self._listeners.append(constrained)
             self.coap = constrained.address
+
+    def _measured(self, binding: str, handler: Handler) -> Handler:
+        return self._meter.measured(binding, handler) if self.config.ops.metrics else handler
+
+    async def _listen_for_operators(self, extra: Mapping[str, Extra]) -> None:
+        listen = self.config.ops.listen
+        routes = {path: extra[path] for path in (ops.HEALTH, ops.METRICS) if path in extra}
+        try:
+            listener = await serve_http(ops.nothing_else, *address(listen), extra=routes)
+        except OSError as error:
+            raise StartError(f"ops cannot listen at {listen}: {_why(error)}") from error
+        self._listeners.append(listener)
+        self.ops = listener.address
+
+    def _routes(self, core: CSE, store: Store, driver: Driver, courier: Courier) -> dict[str, Extra]:
+        """Make what operators ask."""
+        config, found = self.config.ops, dict[str, Extra]()
+        settings = self.config.settings
+        if config.health:
+            health = Health(store, driver.write, core.fresh, config.health_timeout)
+            self._parts.push_async_callback(health.close)
+            found[ops.HEALTH] = ops.health(health)
+        if config.metrics:
+            found[ops.METRICS] = ops.metrics(metrics.exposition(self._meter, self._gauges(store, driver, courier)))
+        if config.openapi:
+            found[ops.OPENAPI] = ops.openapi(
+                lambda: document(core.registry.forms, settings.cse_id, settings.cse_name, settings.supported_releases, __version__)
+            )
+        return found
+
+    def _gauges(self, store: Store, driver: Driver, courier: Courier) -> metrics.Gauges:
+        def outbox() -> tuple[int, float]:
+            depth, created = store.outbox()
+            return depth, max(time.time() - created, 0.0) if depth else 0.0
+
+        return metrics.Gauges(
+            info={"version": __version__, "cse_id": self.config.settings.cse_id},
+            outbox=outbox,
+            notifications=courier.outcomes,
+            failing=lambda: courier.failing,
+            cache=lambda: (store.hits, store.misses),
+            resources=store.count,
+            connections=lambda: {"http": sum(listener.open for listener in self._listeners if isinstance(listener, HttpListener))},
+            waiting=lambda: driver.queued,
+            progress=lambda: driver.progress,
+        )
 
     def _control(self, core: CSE, store: Store, driver: Driver, courier: Courier) -> Control | None:
         config = self.config
@@ -333,6 +393,8 @@ async def _serve(config: Config) -> None:
         gc.collect()
         gc.freeze()
         print(f"cse {__version__} serves {config.settings.cse_id} at {' '.join(server.urls)}", flush=True)
+        if server.ops:
+            print(f"cse tells operators at http://{_host(server.ops[0])}:{server.ops[1]}", flush=True)
         await stop.wait()
 
 

@@ -57,6 +57,11 @@ class HttpListener:
     sockets: asyncio.Server
     connections: web.Server
 
+    @property
+    def open(self) -> int:
+        """Connections that are open."""
+        return len(self.connections.connections)
+
     async def close(self, grace: float) -> None:
         """Take no new requests, answer those in flight within ``grace`` seconds, then close."""
         self.sockets.close()

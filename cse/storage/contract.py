@@ -91,6 +91,10 @@ class Reader(ABC):
         """Give a remembered value of the CSE itself, such as its identity."""
 
     @abstractmethod
+    def outbox(self) -> tuple[int, float]:
+        """Give the number of outbox entries, held ones counted too, and when the oldest was created (seconds since the epoch, 0 when there is none)."""
+
+    @abstractmethod
     def count(self) -> int:
         """Give the number of resources."""
 
@@ -147,6 +151,10 @@ class Store(Reader):
 
     durable: bool = True
     """False when sync has nothing to wait for, so that a driver may call it in its own thread."""
+
+    hits: int = 0
+    misses: int = 0
+    """How often a resource was found in memory, and how often it was looked for on the medium."""
 
     @abstractmethod
     def transaction(self) -> Transaction:

@@ -162,6 +162,10 @@ class TreeReader(Reader):
     def value(self, key: str) -> str | None:
         return self._tree.values.get(key)
 
+    def outbox(self) -> tuple[int, float]:
+        notices = self._tree.notices
+        return len(notices), notices[min(notices)].created if notices else 0.0
+
     def count(self) -> int:
         return len(self._tree.resources)
 

@@ -24,8 +24,8 @@ class Committed(Reader):
         self._codec = codec
         self._bound = bound
         self._tables = Tables(connection, codec, self.peek, trusting=True)
+        self.hits = self.misses = 0
         self.forget()
-        self._values: dict[str, str] = dict(self._tables.rows("SELECT key, value FROM value"))
 
     def forget(self) -> None:
         """Empty the caches."""
@@ -35,7 +35,6 @@ class Committed(Reader):
         self._subscriptions: OrderedDict[str, tuple[Record, ...]] = OrderedDict()
         """pi -> its subscriptions; that there are none is worth knowing too."""
         self._newest: OrderedDict[tuple[str, int], Record] = OrderedDict()
-        self._values = {}
         self._count: int | None = None
 
     def kept(self, ri: str) -> Kept | None:
@@ -43,7 +42,9 @@ class Committed(Reader):
         found = self._cache.get(ri)
         if found is not None:
             self._cache.move_to_end(ri)
+            self.hits += 1
             return found
+        self.misses += 1
         if "-" in ri and (found := self._tables.instance(ri, False)) is not None:
             return found
         found = self._tables.resource(ri)
@@ -123,7 +124,10 @@ class Committed(Reader):
         return self._tables.notices(after, limit, held, subscription, target)
 
     def value(self, key: str) -> str | None:
-        return self._values.get(key)
+        return self._tables.value(key)
+
+    def outbox(self) -> tuple[int, float]:
+        return self._tables.outbox()
 
     def count(self) -> int:
         if self._count is None:
@@ -179,10 +183,5 @@ class Committed(Reader):
                 current = view.changed[first[0].ri]
                 if current is not None:
                     self._note_newest(pi, current[0].ty, current[0])
-        for key, value in view.values.items():
-            if value is None:
-                self._values.pop(key, None)
-            else:
-                self._values[key] = value
         if self._count is not None:
             self._count += view.count

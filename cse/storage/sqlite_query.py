@@ -155,6 +155,16 @@ class Tables:
                 parameters.append(value)  # type: ignore[arg-type]
         return [notice_of(row) for row in self.rows(f"SELECT {NOTICE} FROM notice WHERE {conditions} ORDER BY id LIMIT ?", *parameters, limit)]
 
+    def outbox(self) -> tuple[int, float]:
+        """Give the number of outbox entries and when the first was created."""
+        first = self.row(f"SELECT {NOTICE} FROM notice ORDER BY id LIMIT 1")
+        return (self.rows("SELECT count(*) FROM notice")[0][0], notice_of(first).created) if first else (0, 0.0)
+
+    def value(self, key: str) -> str | None:
+        """Give a remembered value."""
+        found = self.row("SELECT value FROM value WHERE key = ?", key)
+        return found[0] if found else None
+
     def count(self) -> int:
         """Give the number of resources and instances."""
         return sum(number for (number,) in self.rows("SELECT count(*) FROM resource UNION ALL SELECT count(*) FROM instance"))

@@ -163,6 +163,10 @@ class SqliteTransaction(Transaction):
     def value(self, key: str) -> str | None:
         return self._view.values[key] if key in self._view.values else self._committed.value(key)
 
+    def outbox(self) -> tuple[int, float]:
+        self._write()
+        return self._batch.tables.outbox()
+
     def count(self) -> int:
         return self._committed.count() + self._view.count
 
