@@ -124,7 +124,9 @@ def schedule_fields(text: str) -> tuple[tuple[range, ...], ...]:
     """
     if not _schedule(text):
         raise ValueError(f"must be a schedule entry with seven fields such as '* 0-30 8-17 * * 1-5 *', not {shown(text)}")
-    return tuple(tuple(_schedule_range(part, *limits) for part in field.split(",")) for field, limits in zip(text.split(" "), _SCHEDULE_RANGES, strict=True))
+    return tuple(
+        tuple(_schedule_range(part, *limits) for part in field.split(",")) for field, limits in zip(text.split(" "), _SCHEDULE_RANGES, strict=True)
+    )
 
 
 def _schedule_range(part: str, unit: str, low: int, high: int) -> range:

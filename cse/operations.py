@@ -74,7 +74,9 @@ def create(host: Host, request: Request, target: Record) -> Steps:
     return answer(request, RSC.CREATED, results.created(host, request, record, given))
 
 
-def create_within(host: Host, change: Change, request: Request, target: Record, kind: ResourceType, prepared: Any) -> tuple[Record, dict[str, Any]]:
+def create_within(
+    host: Host, change: Change, request: Request, target: Record, kind: ResourceType, prepared: Any
+) -> tuple[Record, dict[str, Any]]:
     """Do a CREATE in an open transaction: check everything, insert the resource, and give it with the attributes of the request. Raises CSEError."""
     transaction = change.transaction
     parent = _current(transaction, target)
@@ -101,7 +103,9 @@ def _unknown(ty: int) -> CSEError:
         return BadRequest(f"there is no resource type {ty}")
 
 
-def _check_create(host: Host, reader: Reader, request: Request, parent: Record, kind: ResourceType) -> tuple[ResourceType, dict[str, Any], Record | None]:
+def _check_create(
+    host: Host, reader: Reader, request: Request, parent: Record, kind: ResourceType
+) -> tuple[ResourceType, dict[str, Any], Record | None]:
     """Check privilege, place and representation of a CREATE, in that order; nobody has the privilege to create what only the CSE does.
 
     Give the type, specialised where it has forms, the attributes, and what has the name though it has expired.

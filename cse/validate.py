@@ -165,7 +165,9 @@ def schema_of(resource_type: ResourceType) -> dict[str, dict[str, Any]]:
     checker = compile_table(resource_type)
     return {
         "create": _document(checker, "CREATE", {name: _property(checker, name, null=name == "cr") for name in checker.on_create}, checker.required),
-        "update": _document(checker, "UPDATE", {name: _property(checker, name, null=name in checker.removable) for name in checker.on_update}, frozenset()),
+        "update": _document(
+            checker, "UPDATE", {name: _property(checker, name, null=name in checker.removable) for name in checker.on_update}, frozenset()
+        ),
     }
 
 
