@@ -151,9 +151,12 @@ def verify(host: Host, request: Request, ri: str, targets: list[str]) -> Generat
 
 
 def _points(host: Host, originator: str | None) -> tuple[str, ...]:
-    """Give the URLs below which the originator itself is notified, as it has registered: its points of access, each closed by a slash."""
+    """Give the URLs below which the originator itself is notified, as it has registered: its points of access that have a path, each closed by a slash."""
     record = host.resolve(host.reader, originator) if originator else None
-    return tuple(f"{point.rstrip('/')}/" for point in record.attributes.get("poa", ())) if record is not None and record.ty == ResourceTypeID.AE else ()
+    if record is None or record.ty != ResourceTypeID.AE:
+        return ()
+    points = [point.rstrip("/") for point in record.attributes.get("poa", ())]
+    return tuple(f"{point}/" for point in points if "/" in point.partition("://")[2])
 
 
 def entity(host: Host, target: str) -> str:

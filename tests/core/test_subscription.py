@@ -227,6 +227,12 @@ def test_what_is_below_a_registered_point_of_access_is_the_originator_itself(cse
     assert bool(cse.asked) is asked
 
 
+def test_a_point_of_access_that_is_a_whole_server_is_asked(cse: Driven) -> None:
+    of(cse.update(AE, {"m2m:ae": {"poa": ["http://me.example/"], "rr": True}}, ME))
+    subscribe(cse, nu=["http://me.example/in"])
+    assert [call.request.to for call in cse.asked] == ["http://me.example/in"]
+
+
 def test_the_point_of_access_of_somebody_else_is_asked(cse: Driven) -> None:
     of(cse.update("cse-in/other", {"m2m:ae": {"poa": ["http://other.example/"], "rr": True}}, OTHER))
     subscribe(cse, nu=["http://other.example/in"])
