@@ -114,12 +114,17 @@ def _read_condition(key: str, texts: list[str], found: dict[str, Any]) -> None:
     found.setdefault("fc", {}).setdefault(kind, {}).setdefault(short, []).extend(texts)
 
 
+_WRITTEN = tuple((key, slot.place, slot.name) for key, slot in _SLOTS.items() if slot.place != "fc")
+_PLAIN = tuple(written for written in _WRITTEN if not written[1])
+"""What notifications have, and most other requests: parameters that are no parts of others."""
+
+
 def write(request: Request) -> Iterator[tuple[str, list[str]]]:
     """Give key and values of every parameter of a request that stands in its query. Raises BadRequest for a filter criterion that has no form there."""
     names = attribute_list(request)
     places: dict[str, Mapping[str, Any]] = {"rt": request.rt or {}, "more": request.more, "pc": {"m2m:atrl": names} if names is not None else {}}
-    for key, slot in _SLOTS.items():
-        value = None if slot.place == "fc" else places[slot.place].get(slot.name) if slot.place else getattr(request, slot.name)
+    for key, place, name in _WRITTEN if any(places.values()) else _PLAIN:
+        value = places[place].get(name) if place else getattr(request, name)
         if value is not None:
             yield key, _texts(value)
     for name, value in (request.fc or {}).items():

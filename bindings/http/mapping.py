@@ -80,6 +80,8 @@ _HEADERS: Mapping[str, _Slot] = {
     "Authorization": _Slot("more", "tkns", query.text_of, "+"),
 }
 _HEADER_SLOTS = {spelling: (name, slot) for name, slot in (*_HEADERS.items(), ("Content-Type", None)) for spelling in (name, name.lower())}
+_SENT = tuple((name, slot.place, slot.name, slot.separator) for name, slot in _HEADERS.items())
+_SENT_PLAIN = tuple(sent for sent in _SENT if not sent[1])
 _TEXT_HEADERS = (("rqi", "X-M2M-RI"), ("rvi", "X-M2M-RVI"), ("fr", "X-M2M-Origin"), ("ot", "X-M2M-OT"), ("rset", "X-M2M-RST"), ("vsi", "X-M2M-VSI"))
 _NUMBER_HEADERS = (("ec", "X-M2M-EC"), ("cnst", "X-M2M-CTS"), ("cnot", "X-M2M-CTO"))
 REQUEST_HEADERS = tuple(_HEADERS)
@@ -312,12 +314,12 @@ def outgoing(request: Request, url: str) -> Outgoing:
         base = base.rstrip("/") + path_of(request.to)
     joined = "&".join([*([extra] if extra else []), *fields])
     headers = {"Accept": media.value}
-    for name, slot in _HEADERS.items():
-        value = request.more.get(slot.name) if slot.place == "more" else (request.rt or {}).get("nu") if slot.place == "rt" else getattr(request, slot.name)
+    for name, place, parameter, separator in _SENT if request.more or request.rt else _SENT_PLAIN:
+        value = getattr(request, parameter) if not place else request.more.get(parameter) if place == "more" else (request.rt or {}).get("nu")
         if value is not None:
-            text = query.one_text(value) if slot.separator is None else slot.separator.join([str(part) for part in value])
+            text = query.one_text(value) if separator is None else separator.join([str(part) for part in value])
             if not text.isprintable():
-                raise BadRequest(f"{slot.name} cannot be sent as an HTTP header: {quoted(text)}")
+                raise BadRequest(f"{parameter} cannot be sent as an HTTP header: {quoted(text)}")
             headers[name] = text
     body = b"" if request.pc is None or query.attribute_list(request) else encode(request.pc, media)
     if body or request.ty is not None:

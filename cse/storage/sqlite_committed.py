@@ -18,7 +18,7 @@ _NEWEST = 16_384
 
 
 class Committed(Reader):
-    """The state of the last publish. ``bound`` resources are kept in memory, of instances only the newest of a container."""
+    """The state of the last publish. ``bound`` resources are kept in memory; beside them the newest instances and the subscriptions of as many at most."""
 
     def __init__(self, connection: sqlite3.Connection, codec: Codec, bound: int) -> None:
         self._codec = codec
@@ -106,7 +106,7 @@ class Committed(Reader):
                 return ()
             known = tuple(kept[0] for kept in self._tables.subscriptions(parent))
             self._subscriptions[pi] = known
-            if len(self._subscriptions) > _SUBSCRIPTIONS:
+            if len(self._subscriptions) > min(self._bound, _SUBSCRIPTIONS):
                 self._subscriptions.popitem(last=False)
         return known
 
@@ -157,7 +157,7 @@ class Committed(Reader):
     def _note_newest(self, pi: str, ty: int, record: Record) -> None:
         self._newest[pi, ty] = record
         self._newest.move_to_end((pi, ty))
-        if len(self._newest) > _NEWEST:
+        if len(self._newest) > min(self._bound, _NEWEST):
             self._newest.popitem(last=False)
 
     def apply(self, view: View) -> None:

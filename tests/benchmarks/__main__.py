@@ -15,8 +15,9 @@ import uvloop
 from rich.console import Console
 
 from tests.benchmarks.plan import FULL, QUICK, Results
+from tests.benchmarks.plot import write
 from tests.benchmarks.report import as_json, tables
-from tests.benchmarks.run import run
+from tests.benchmarks.run import LARGE, run
 from tests.benchmarks.workloads import NAMES, Failed
 
 
@@ -30,8 +31,9 @@ async def stoppable(work: Coroutine[Any, Any, Results]) -> Results:
 def main(
     quick: Annotated[bool, typer.Option(help="Two seconds a workload and smaller trees, in place of ten seconds.")] = False,
     json: Annotated[Path | None, typer.Option(help="Write everything to this file too.")] = None,
-    only: Annotated[str, typer.Option(help="Workloads to run, with commas between.")] = ",".join(NAMES),
+    only: Annotated[str, typer.Option(help=f"Workloads to run, with commas between; minutes each take {', '.join(LARGE)}.")] = ",".join(NAMES),
     client: Annotated[str, typer.Option(help="What makes the HTTP load: wrk, own, or auto for wrk where it is installed.")] = "auto",
+    plot: Annotated[Path | None, typer.Option(help="Draw growth curves and latency distributions into this directory, as SVG.")] = None,
     directory: Annotated[Path | None, typer.Option(help="Where the stores are made: a real disk, or the figures mean little.")] = None,
 ) -> None:
     """Measure the speed of the server. Exit code 1 when a workload failed or saw errors, 2 when asked for something that is not there."""
@@ -57,6 +59,8 @@ def main(
     screen.print(tables(results))
     if json is not None:
         json.write_bytes(orjson.dumps(as_json(results), option=orjson.OPT_INDENT_2))
+    if plot is not None:
+        write(results, plot)
     if any(figure.load.errors for figure in results.figures):
         raise typer.Exit(1)
 

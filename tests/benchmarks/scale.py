@@ -77,9 +77,9 @@ def short(found: Bench, seconds: float = 3.0) -> Bench:
     return replace(found, plan=replace(found.plan, seconds=min(seconds, found.plan.seconds), warm=min(0.5, found.plan.warm)))
 
 
-def moment(name: str, what: str, seconds: float, **more: float) -> Figure:
+def moment(name: str, what: str, seconds: float, cpu: float, **more: float) -> Figure:
     """Give a figure for something that was done once."""
-    return Figure(name, what, Load(1, 0, seconds, seconds, seconds), 0.0, "get", more=more)
+    return Figure(name, what, Load(1, 0, seconds, seconds, seconds), cpu, "get", more=more)
 
 
 async def g1m(plan: Plan, folder: Path) -> list[Figure]:
@@ -97,7 +97,7 @@ async def g1m(plan: Plan, folder: Path) -> list[Figure]:
         begun = perf_counter()
         async with serving(plan, file) as found:
             more = {"size": total, "bytes": found.served.memory(), "disk": size(folder)}
-            figures.append(moment("G1M start", f"start-up with {total:,}", perf_counter() - begun, **more))
+            figures.append(moment("G1M start", f"start-up with {total:,}", perf_counter() - begun, found.served.cpu(), **more))
             measured = await each(short(found), large, spread, total)
             figures += [replace(figure, more={**figure.more, "size": total, "bytes": found.served.memory()}) for figure in measured]
             there += sum(round(figure.more["total"]) for figure in measured if figure.writes)

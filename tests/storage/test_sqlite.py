@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import gettempdir
@@ -355,6 +356,31 @@ def test_label_prefixes_at_the_edges_of_unicode(store: SqliteStore, prefix: str)
     expected = [one for one in made if one.attributes["lbl"][0].startswith(prefix)]
     assert list(store.find(Query("cse-in", label_prefixes=frozenset({prefix})))) == expected
     assert list(store.find(Query("cse-in", label_prefixes=frozenset({prefix, *(f"none{n}" for n in range(300))})))) == expected
+
+
+def test_memory_is_bounded_by_the_cache_and_not_by_the_tree(path: Path) -> None:
+    """Containers, their newest instances and their subscriptions: 12 MB of content in all, of which the cache has room for a fiftieth."""
+    store = open_store(f"sqlite:///{path}", INSTANCES, cache=20)
+    top, _ = planted(store)
+    tracemalloc.start()
+    try:
+        for _ in range(20):
+            with store.transaction() as transaction:
+                made = [add(transaction, 3, top, lbl=["x" * 4_000]) for _ in range(50)]
+                for container in made:
+                    add(transaction, 4, container, con="y" * 4_000)
+                    add(transaction, 23, container, lbl=["z" * 4_000])
+            commit(store)
+            for container in made:
+                assert store.get(container.ri) == container
+                assert store.edge(container.ri, 4, True) is not None
+                assert len(store.subscriptions(container.ri)) == 1
+        del made, container, transaction
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        store.close()
+    assert held < 2_000_000
 
 
 def test_reading_goes_on_while_another_thread_commits(store: SqliteStore) -> None:
