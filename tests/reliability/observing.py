@@ -25,7 +25,8 @@ async def observe(served: Serving, endpoints: int, changes: int = CHANGES) -> li
             for socket in sockets[start : start + 50]:
                 socket.send(registration)
             for socket in sockets[start : start + 50]:
-                assert wire.value(await socket.receive(), OBSERVE) is not None
+                answer = await socket.receive()
+                assert wire.value(answer, OBSERVE) is not None, answer
         spent = []
         for number in range(changes):
             started = time.perf_counter()
