@@ -3,7 +3,7 @@
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from math import ceil, inf
-from time import perf_counter
+from time import perf_counter, thread_time
 from typing import Generic, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -102,13 +102,22 @@ class Lateness:
     """How late the event loop is, which is how long everything waits when there is more to compute than can be computed, reading included.
 
     It looks ten times a second; nothing is counted while the loop is in time. When it is later than ``bound`` seconds, originators have equal shares of what is
-    served between two looks: less until it is in time again, then more until nobody has to be refused.
+    served between two looks: less until it is in time again, then more until nobody has to be refused. A loop that is late because the machine has given its
+    time to other processes is not late for that: ``used`` gives the processor time of this thread.
     """
 
-    def __init__(self, later: Callable[[float, Callable[[], None]], _Timer], bound: float, clock: Callable[[], float] = perf_counter) -> None:
+    def __init__(
+        self,
+        later: Callable[[float, Callable[[], None]], _Timer],
+        bound: float,
+        clock: Callable[[], float] = perf_counter,
+        used: Callable[[], float] = thread_time,
+    ) -> None:
         self._later = later
         self._bound = bound
         self._clock = clock
+        self._used = used
+        self._began = used()
         self._seen: dict[str, int] = {}
         self._served = self._refused = 0
         self._share = inf
@@ -135,7 +144,9 @@ class Lateness:
         return self._later(_LOOK, self._look)
 
     def _look(self) -> None:
-        lateness = self._clock() - self._due
+        late, used = self._clock() - self._due, self._used()
+        lateness = late * min(1.0, (used - self._began) / (late + _LOOK))
+        self._began = used
         if lateness > self._bound:
             if self.late and self._seen:
                 self._share = max(1.0, self._served / len(self._seen) * max(self._bound / lateness, _LESS))

@@ -23,7 +23,7 @@ from cse.storage import Store, StoreError
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-_LOOPS = 20
+_LOOPS = 16
 """Turns of the event loop that a request takes from its socket and back to it."""
 _AGAIN = 1.0
 """Seconds after which work is begun again whose commit has failed."""

@@ -133,7 +133,7 @@ def test_a_busy_store_is_measured_from_commit_to_commit() -> None:
 
 def test_a_loop_in_time_counts_nothing_and_a_late_one_shares_out() -> None:
     clock = Clock()
-    loop = Lateness(clock.later, 0.5, clock)
+    loop = Lateness(clock.later, 0.5, clock, clock)
     clock.look(0.4)
     assert not loop.late
     clock.look(2.0)
@@ -157,7 +157,14 @@ def test_a_loop_in_time_counts_nothing_and_a_late_one_shares_out() -> None:
 
 def test_a_few_requests_are_not_why_a_loop_is_late() -> None:
     clock = Clock()
-    loop = Lateness(clock.later, 0.5, clock)
+    loop = Lateness(clock.later, 0.5, clock, clock)
     for _ in range(5):
         clock.look(5.0)
         assert not any(loop.refused("one") for _ in range(60))
+
+
+def test_a_loop_that_others_keep_from_running_is_not_late() -> None:
+    clock = Clock()
+    loop = Lateness(clock.later, 0.5, clock, lambda: clock.now / 10)
+    clock.look(4.0)
+    assert not loop.late

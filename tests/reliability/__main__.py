@@ -1,15 +1,16 @@
-"""The long forms: ``python -m tests.reliability NAME [--minutes M] [--rounds N]``."""
+"""``python -m tests.reliability NAME``: the long form of a reliability test. Needs Linux (/proc) and loopback only."""
 
-import argparse
 import asyncio
-import sys
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated
 
+import typer
 import uvloop
 
 from tests.reliability import crash, observing, overload, soak
+from tests.reliability.plan import Plan
 
-FORMS: Mapping[str, Callable[[argparse.Namespace], Coroutine[None, None, None]]] = {
+RUNS: Mapping[str, Callable[[Plan], Awaitable[str]]] = {
     "crash": crash.long,
     "overload": overload.long,
     "idle": soak.idle,
@@ -17,18 +18,24 @@ FORMS: Mapping[str, Callable[[argparse.Namespace], Coroutine[None, None, None]]]
     "coap": soak.coap,
     "observe": observing.long,
 }
+"""Each gives a sentence with its figure, and raises AssertionError for what it finds."""
 
 
-def main(arguments: list[str]) -> None:
-    """Run one of them; it prints its figures, and ends with an error when something is not as it must be."""
-    parser = argparse.ArgumentParser(prog="python -m tests.reliability", description=__doc__)
-    parser.add_argument("name", choices=sorted(FORMS))
-    parser.add_argument("--minutes", type=float, default=10.0, help="how long those take that take as long as one likes")
-    parser.add_argument("--rounds", type=int, default=100, help="rounds of those that go by rounds")
-    given = parser.parse_args(arguments)
+def main(
+    name: Annotated[str, typer.Argument(help=f"What to run: {', '.join(RUNS)}.")],
+    minutes: Annotated[float, typer.Option(help="How long to go on.")] = 5.0,
+    rounds: Annotated[int | None, typer.Option(help="How many rounds, in place of the time.")] = None,
+) -> None:
+    """Run the long form of a reliability test. Exit code 1 when it finds something, 2 when there is no such test."""
+    if name not in RUNS:
+        raise typer.BadParameter(f"no run {name!r}: there are {', '.join(RUNS)}")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(FORMS[given.name](given))
+        typer.echo(runner.run(_run(name, Plan(minutes, rounds))))
+
+
+async def _run(name: str, plan: Plan) -> str:
+    return await RUNS[name](plan)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    typer.run(main)

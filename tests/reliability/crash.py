@@ -1,6 +1,5 @@
 """kill -9 at random points under mixed load, round after round; nothing that was acknowledged may be lost."""
 
-import argparse
 import asyncio
 import sqlite3
 import sys
@@ -17,6 +16,7 @@ from tests.faults.server import ROOT, serving, until
 from tests.faults.target import Target, agree, listening
 from tests.faults.test_kill import told, waiting
 from tests.reliability import mixed
+from tests.reliability.plan import Plan
 
 ROUNDS_OF_A_STORE = 10
 """Rounds after which a new store is begun, because everything is read in every round."""
@@ -68,13 +68,13 @@ async def crash(store: Path, rounds: int, random: Random) -> tuple[Ledger, mixed
     return ledger, promises, len(target.got) + len(other.got)
 
 
-async def long(arguments: argparse.Namespace) -> None:
+async def long(plan: Plan) -> str:
     """Do the rounds of the long form, each store looked at by ``cse check-store`` in the end, and print what was done."""
     seed = int(time.time())
-    random, started, done = Random(seed), time.monotonic(), 0
+    random, started, done, said = Random(seed), time.monotonic(), 0, ""
     changes = notifications = 0
-    while done < arguments.rounds:
-        rounds = min(ROUNDS_OF_A_STORE, arguments.rounds - done)
+    while (done < plan.rounds) if plan.rounds is not None else (time.monotonic() - started < plan.minutes * 60):
+        rounds = ROUNDS_OF_A_STORE if plan.rounds is None else min(ROUNDS_OF_A_STORE, plan.rounds - done)
         with TemporaryDirectory() as folder:
             store = Path(folder) / "cse.db"
             ledger, promises, came = await crash(store, rounds, random)
@@ -82,7 +82,9 @@ async def long(arguments: argparse.Namespace) -> None:
         done += rounds
         changes += ledger.steps + promises.steps
         notifications += came
-        print(f"{done} rounds, {changes} changes, {notifications} notifications, {time.monotonic() - started:.0f} s; nothing lost (seed {seed})", flush=True)
+        said = f"{done} rounds, {changes} changes, {notifications} notifications, {time.monotonic() - started:.0f} s; nothing lost (seed {seed})"
+        print(said, flush=True)
+    return said
 
 
 async def checked(store: Path) -> None:

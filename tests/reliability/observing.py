@@ -1,6 +1,5 @@
 """Several thousand endpoints that observe one container over CoAP (RFC 7641)."""
 
-import argparse
 import asyncio
 import time
 from contextlib import AsyncExitStack
@@ -11,6 +10,7 @@ from tests.bindings.coap.test_observe import OBSERVE, RVI
 from tests.faults.load import LOG, connected, prepare
 from tests.faults.server import PATIENCE, Serving, serving
 from tests.faults.test_clients import _udp, many_files
+from tests.reliability.plan import Plan
 
 CHANGES = 10
 
@@ -25,7 +25,8 @@ async def observe(served: Serving, endpoints: int, changes: int = CHANGES) -> li
             for socket in sockets[start : start + 50]:
                 socket.send(registration)
             for socket in sockets[start : start + 50]:
-                assert wire.value(await socket.receive(), OBSERVE) is not None
+                answer = await socket.receive()
+                assert wire.value(answer, OBSERVE) is not None, answer
         spent = []
         for number in range(changes):
             started = time.perf_counter()
@@ -46,7 +47,7 @@ async def told(socket: wire.Wire, content: bytes) -> None:
             return
 
 
-async def long(arguments: argparse.Namespace, endpoints: int = 5000) -> None:
+async def long(plan: Plan, endpoints: int = 5000) -> str:
     """Print how long it takes until all know, and what one of them costs."""
     with many_files():
         async with serving("memory:") as served:
@@ -54,6 +55,6 @@ async def long(arguments: argparse.Namespace, endpoints: int = 5000) -> None:
             memory = served.memory()
             spent = await observe(served, endpoints)
             each = (served.memory() - memory) / endpoints / 1024
-            print(f"{endpoints} observers: {each:.1f} kB each; a change is known to all after {min(spent):.2f} to {max(spent):.2f} s")
             assert await served.stop() == 0
             assert served.log == ""
+    return f"{endpoints} observers: {each:.1f} kB each; a change is known to all after {min(spent):.2f} to {max(spent):.2f} s"

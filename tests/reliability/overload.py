@@ -1,6 +1,5 @@
 """More requests than can be served: an open loop over HTTP, which sends when it is time to and not when there was an answer."""
 
-import argparse
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +13,7 @@ from apps.client import Client
 from tests.benchmarks.http_load import complete, drive, quantile, request
 from tests.benchmarks.plan import INSTANCE
 from tests.faults.server import Serving, serving
+from tests.reliability.plan import Plan
 
 CONNECTIONS = 1000
 SECONDS = 10.0
@@ -136,7 +136,7 @@ async def beside(free: list[Wire], outcome: Outcome, message: bytes, seconds: fl
         await asyncio.sleep(0.05)
 
 
-async def long(arguments: argparse.Namespace) -> None:
+async def long(plan: Plan) -> str:
     """Measure the capacity; offer one to eight times of it; then a flood by one originator with another beside it."""
     with TemporaryDirectory() as folder:
         async with serving(Path(folder) / "cse.db") as served:
@@ -158,4 +158,4 @@ async def long(arguments: argparse.Namespace) -> None:
                 if times:
                     print(crowd.row("flooder", SECONDS))
                 print(one.row(f"another, {name}", SECONDS), flush=True)
-            print(f"\nmemory {served.memory() >> 20} MB; log: {served.log or 'empty'}")
+            return f"\nmemory {served.memory() >> 20} MB; log: {served.log or 'empty'}"

@@ -1,6 +1,5 @@
 """Long running: memory, descriptors and tasks stay what they were; ten thousand idle connections; CoAP at a steady rate."""
 
-import argparse
 import asyncio
 import re
 import time
@@ -9,13 +8,14 @@ from itertools import cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bindings.coap.message import decode, encode
+from bindings.coap.message import Type, decode, empty, encode
 from tests.bindings.coap import wire
 from tests.faults.load import LOG, WIDE, Ledger, connected, prepare, working
 from tests.faults.server import Serving, serving, until
 from tests.faults.target import agree, listening
 from tests.faults.test_clients import many_files, opened
 from tests.reliability import mixed
+from tests.reliability.plan import Plan
 
 COUNTING = ("-m", "tests.reliability.counting")
 """Runs the command ``cse`` and tells the number of its tasks at SIGUSR1."""
@@ -73,11 +73,12 @@ async def soak(store: Path, seconds: float, every: float) -> list[tuple[int, int
     return growth.looks
 
 
-async def long(arguments: argparse.Namespace) -> None:
+async def long(plan: Plan) -> str:
     """Soak for some minutes, and hold that nothing has grown since the first quarter."""
     with TemporaryDirectory() as folder:
-        looks = await soak(Path(folder) / "cse.db", arguments.minutes * 60, max(10.0, arguments.minutes * 60 / 20))
+        looks = await soak(Path(folder) / "cse.db", plan.minutes * 60, max(10.0, plan.minutes * 60 / 20))
     flat(looks[len(looks) // 4 :])
+    return f"{len(looks)} looks, nothing grows: {looks[len(looks) // 4]} and {looks[-1]} bytes, descriptors and tasks"
 
 
 def flat(looks: list[tuple[int, int, int]]) -> None:
@@ -88,7 +89,7 @@ def flat(looks: list[tuple[int, int, int]]) -> None:
     assert last[2] <= tasks + 4, f"tasks: {looks}"
 
 
-async def idle(arguments: argparse.Namespace, number: int = 10_000) -> None:
+async def idle(plan: Plan, number: int = 10_000) -> str:
     """Hold ten thousand idle connections beside a client that works, and print what one of them costs."""
     with many_files():
         async with serving("memory:") as served:
@@ -108,11 +109,11 @@ async def idle(arguments: argparse.Namespace, number: int = 10_000) -> None:
                 await asyncio.sleep(5.0)
                 used = (served.processor() - before) / 5
             await until(lambda: served.descriptors() <= descriptors + 1, "all are closed")
-            print(f"{number} idle connections: {each / 1024:.1f} kB each, {used:.1%} of a processor, {spent * 1000:.1f} ms a create meanwhile")
             assert await served.stop() == 0
+    return f"{number} idle connections: {each / 1024:.1f} kB each, {used:.1%} of a processor, {spent * 1000:.1f} ms a create meanwhile"
 
 
-async def coap(arguments: argparse.Namespace, rate: float = 2000.0) -> None:
+async def coap(plan: Plan, rate: float = 2000.0) -> str:
     """Send confirmable creates at a steady rate for some minutes from a hundred endpoints; print what was answered and the memory every half minute."""
     with TemporaryDirectory() as folder:
         async with serving(Path(folder) / "cse.db", "--set", "log.level=info") as served:
@@ -122,11 +123,12 @@ async def coap(arguments: argparse.Namespace, rate: float = 2000.0) -> None:
             host, _, port = served.coap.removeprefix("coap://").partition(":")
             async with AsyncExitStack() as parts:
                 sockets = [await parts.enter_async_context(wire.wire((host, int(port)))) for _ in range(100)]
-                await steady(served, sockets, rate, arguments.minutes * 60)
+                said = await steady(served, sockets, rate, plan.minutes * 60)
             assert await served.stop() == 0
+    return said
 
 
-async def steady(served: Serving, sockets: list[wire.Wire], rate: float, seconds: float) -> None:
+async def steady(served: Serving, sockets: list[wire.Wire], rate: float, seconds: float) -> str:
     """Send at a rate over sockets in turn, message IDs and tokens going up; answers are counted, repetitions are left out."""
     counts = {"2": 0, "5": 0, "other": 0}
 
@@ -134,8 +136,12 @@ async def steady(served: Serving, sockets: list[wire.Wire], rate: float, seconds
         for socket in sockets:
             while not socket.received.empty():
                 message = decode(socket.received.get_nowait())
-                kind = str(message.code >> 5) if message is not None else ""
-                counts[kind if kind in counts else "other"] += 1
+                assert message is not None
+                if message.type == Type.CON:  # an answer by itself, after an empty Acknowledgement
+                    socket.send(empty(Type.ACK, message.mid))
+                if message.code:
+                    kind = str(message.code >> 5)
+                    counts[kind if kind in counts else "other"] += 1
 
     start, sent, told = time.monotonic(), 0, 30.0
     turn = cycle(enumerate(sockets))
@@ -154,5 +160,5 @@ async def steady(served: Serving, sockets: list[wire.Wire], rate: float, seconds
         await asyncio.sleep(0.002)
     await asyncio.sleep(3.0)
     taken()
-    print(f"{sent} sent at {rate:.0f}/s, {counts['2']} answered 2.xx, {counts['5']} refused 5.xx, {sent - sum(counts.values())} not answered", flush=True)
-    print(f"{served.memory() >> 20} MB", flush=True)
+    answers = f"{counts['2']} answered 2.xx, {counts['5']} refused 5.xx, {sent - sum(counts.values())} not answered"
+    return f"{sent} sent at {rate:.0f}/s: {answers}; {served.memory() >> 20} MB"
