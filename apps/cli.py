@@ -11,6 +11,7 @@ from apps.metering.campaign_command import campaign
 from apps.metering.commands import app as metering
 from apps.metering.main import run as run_metering
 from apps.metering.scale.main import run as run_fleet
+from apps.store_commands import backup, check_store, restore
 from bindings.config import Config, ConfigError, load
 from bindings.serve import StartError, configured_types, run
 from cse import __version__
@@ -18,6 +19,8 @@ from cse import __version__
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="A oneM2M common service entity.")
 app.add_typer(metering, name="metering")
 metering.command()(campaign)
+for command in (check_store, backup, restore):
+    app.command()(command)
 
 _FLAGS = {"http": "http.listen", "coap": "coap.listen", "store": "store.url", "cse_id": "cse.cse_id", "cse_name": "cse.cse_name", "admin": "cse.admin"}
 

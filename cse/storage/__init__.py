@@ -1,8 +1,8 @@
 """Stores: where the tree is kept, chosen by URL."""
 
-from cse.storage.contract import Query, Reader, Store, StoreError, StoreRefused, Transaction, commit
+from cse.storage.contract import Finding, Query, Reader, Store, StoreError, StoreRefused, Transaction, commit
 
-__all__ = ["Query", "Reader", "Store", "StoreError", "StoreRefused", "Transaction", "commit", "open_store"]
+__all__ = ["Finding", "Query", "Reader", "Store", "StoreError", "StoreRefused", "Transaction", "commit", "open_store"]
 
 
 def open_store(url: str, instances: frozenset[int], cache: int = 50_000) -> Store:

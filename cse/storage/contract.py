@@ -22,6 +22,18 @@ class StoreRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is wrong with a store. where: the address of a resource, or another name of the thing, "" for the store as a whole."""
+
+    where: str
+    what: str
+    mended: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}" if self.where else self.what
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """Where discovery looks. A store gives every record that matches ALL members and may give more: it narrows by what it has indexed.
 
@@ -180,6 +192,17 @@ class Store(Reader):
     @abstractmethod
     def discard(self) -> None:
         """Undo everything since the last publish."""
+
+    @abstractmethod
+    def everything(self) -> Iterator[Record]:
+        """Give every resource that is published, whether its parent is there or not; instances of one parent in order of creation."""
+
+    def examine(self, repair: bool) -> Iterator[Finding]:
+        """Give what is wrong with the store's own structure, and with ``repair`` mend what can be derived; before anything else was read or written.
+
+        A store that keeps nothing twice has nothing to add. Raises StoreError.
+        """
+        return iter(())
 
     @abstractmethod
     def reset(self) -> None:

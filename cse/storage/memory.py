@@ -276,6 +276,9 @@ class MemoryStore(TreeReader, Store):
         for table, key, old, new in reversed(steps):
             self._ahead.apply(table, key, new, old)
 
+    def everything(self) -> Iterator[Record]:
+        return iter([record for _, record in sorted(self._tree.resources.items())])
+
     def reset(self) -> None:
         self._tree, self._ahead, self._steps = Tree(), Tree(), []
 

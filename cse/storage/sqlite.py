@@ -6,13 +6,16 @@ caches and a second connection, which stands at the last published commit while 
 """
 
 import sqlite3
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from cse.primitives import Notice
-from cse.storage.contract import Store, StoreError, StoreRefused, Transaction
+from cse.record import Record
+from cse.storage.contract import Finding, Store, StoreError, StoreRefused, Transaction
 from cse.storage.lock import own
 from cse.storage.sqlite_batch import Batch
+from cse.storage.sqlite_check import examine
 from cse.storage.sqlite_committed import Committed
 from cse.storage.sqlite_query import translated
 from cse.storage.sqlite_rows import Codec
@@ -110,6 +113,14 @@ class SqliteStore(Committed, Store):
         self._end_snapshot()
         with translated():
             self._batch.discard()
+
+    def everything(self) -> Iterator[Record]:
+        return self._tables.everything()
+
+    def examine(self, repair: bool) -> Iterator[Finding]:
+        yield from examine(self.connection, self._codec, repair)
+        self.forget()
+        self._batch.recount()
 
     def reset(self) -> None:
         self.discard()

@@ -43,11 +43,8 @@ class Batch:
         for (content,) in rows("SELECT content FROM shape ORDER BY id"):
             codec.learn_saved(content)
         self.retired: set[str] = {ri for (ri,) in rows("SELECT ri FROM retired")}
-        self._marks: dict[str, int] = dict(rows("SELECT name, number FROM mark"))
         self._saved = (len(codec.prefixes), len(codec.shapes))
-        self.number = self.last = self._marks.get("next", 0)
-        self.nested = "nested" in self._marks
-        """Whether an instance has ever had a child."""
+        self.recount()
         self.written = 0
         """How often rows were written."""
         self.windows: OrderedDict[tuple[str, int], Window] = OrderedDict()
@@ -62,6 +59,14 @@ class Batch:
         self.failure: StoreError | None = None
         """Why nothing of this batch can be committed any more: a part of it is lost."""
         self._new_marks, self._new_saved = self._marks, self._saved
+
+    def recount(self) -> None:
+        """Take up the counting from the tables."""
+        self._marks: dict[str, int] = dict(self.tables.rows("SELECT name, number FROM mark"))
+        self.number = self.last = self._marks.get("next", 0)
+        self.nested = "nested" in self._marks
+        """Whether an instance has ever had a child."""
+        self._new_marks = self._marks
 
     def published(self) -> View:
         """Give what was committed and begin a new batch."""

@@ -169,6 +169,14 @@ class Tables:
         """Give the number of resources and instances."""
         return sum(number for (number,) in self.rows("SELECT count(*) FROM resource UNION ALL SELECT count(*) FROM instance"))
 
+    def everything(self) -> Iterator[Record]:
+        """Give every resource, each followed by the instances below it."""
+        for number in [number for (number,) in self.rows("SELECT number FROM resource ORDER BY number")]:
+            found = self.numbered(number)
+            if found is not None:
+                yield found[0]
+                yield from (kept[0] for kept in self._paged(number, None))
+
     def find(self, query: Query) -> Iterator[Record]:
         """Give what matches, exactly, in order of creation."""
         matches = matcher(query)

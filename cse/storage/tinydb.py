@@ -39,12 +39,17 @@ class AtomicFile(Storage):
             raise StoreRefused(f"{self._path} is not JSON: {error}") from error
         return tables
 
+    @staticmethod
+    def written(data: Tables) -> bytes:
+        """Give tables as the file has them."""
+        return orjson.dumps(data, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
     def write(self, data: Tables) -> None:
         """Put these tables in the place of the file. Raises StoreError."""
         beside = self._path.with_name(f".{self._path.name}.new")
         try:
             with beside.open("wb") as file:
-                file.write(orjson.dumps(data, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+                file.write(self.written(data))
                 file.flush()
                 os.fsync(file.fileno())
             beside.replace(self._path)
@@ -56,6 +61,21 @@ class AtomicFile(Storage):
                     os.close(directory)
         except (OSError, TypeError) as error:
             raise StoreError(f"{self._path} could not be written: {error}") from error
+
+
+def examine(path: Path, tables: Tables | None) -> None:
+    """Raise StoreRefused when what a file has is no store, or of a newer version."""
+    if not tables:
+        return
+    try:
+        versions = [about["version"] for about in tables.get("store", {}).values()]
+        newer = [version for version in versions if version > VERSION]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise StoreRefused(f"{path} is JSON but no store of this CSE ({type(error).__name__}: {error})") from error
+    if not versions:
+        raise StoreRefused(f"{path} is JSON but no store of this CSE: its table 'store' has no document")
+    if newer:
+        raise StoreRefused(f"{path} has version {newer[0]}, this program knows versions up to {VERSION}")
 
 
 class TinyDBStore(MemoryStore):
@@ -81,17 +101,14 @@ class TinyDBStore(MemoryStore):
 
     def _load(self) -> None:
         try:
+            examine(self._path, self._file.storage.read())
             for about in self._file.table("store"):
-                if about["version"] > VERSION:
-                    raise StoreRefused(f"{self._path} has version {about['version']}, this program knows versions up to {VERSION}")
                 self._number = about["number"]
                 self.retired = set(about["retired"])
             for tree in (self._tree, self._ahead):
                 self._fill(tree)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise StoreRefused(f"{self._path} is JSON but no store of this CSE ({type(error).__name__}: {error})") from error
-        if self._number == 0 and self._file.tables():
-            raise StoreRefused(f"{self._path} is JSON but no store of this CSE: its table 'store' has no document")
 
     def _fill(self, tree: Tree) -> None:
         for document in self._file.table("resource"):
