@@ -16,11 +16,12 @@ from apps.metering.meter import conditions
 from apps.metering.meter.core import Meter
 from apps.metering.meter.faults import NAMES, Faults
 from apps.metering.packages import pack
+from apps.metering.vocabulary import HEAD_END
 
 log = logging.getLogger(__name__)
 
 WAN = frozenset({"wan", "WAN", "gateway", "gw-P1"})
-"""Targets that stand for the way of every device to the CSE."""
+"""Targets that stand for the way of everything at the premises to the CSE, with which the head-end shares the data centre."""
 
 PACKAGES = tuple((f"{part}Update", part, f"{major}.{minor}.0") for part, major in (("software", 1), ("firmware", 2)) for minor in (1, 2, 3))
 """What may be ordered: type, part, version."""
@@ -73,7 +74,8 @@ class Simulation(Entity):
         """Do what an entry says; what cannot be done is said in the log."""
         entry = content(notification)
         target, do = str(entry.get("target", "")), str(entry.get("do", ""))
-        devices = list(self._devices.values()) if target in WAN else [found for found in [self.device(target)] if found is not None]
+        remote = [device for name, device in self._devices.items() if name not in (*HEAD_END, self.name)]
+        devices = remote if target in WAN else [found for found in [self.device(target)] if found is not None]
         if not devices:
             log.warning("sm-test/control: there is no device %r for %r", target, do)
         for device in devices:

@@ -85,3 +85,14 @@ async def test_a_meter_that_is_no_longer_silent_goes_on_with_what_it_was_told_me
         await stage.silent(order, State.VALIDATED)
         await stage.client("sm-test").put("cse-in/sm-test/control", {"do": "fault", "target": "M1", "params": {"name": "silence"}, "active": False})
         await stage.status(order, State.EXECUTED)
+
+
+@pytest.mark.parametrize("target", ["WAN", "gateway"])
+async def test_a_way_to_the_cse_that_fails_comes_back_and_what_waited_goes_out(world: World, target: str) -> None:
+    async with Stage(world, FACTS) as stage:
+        await stage.control("linkDown", target)
+        order = await stage.command("asset", "config", "applySettings", {"settings": {"label": target}})
+        await stage.silent(order, State.VALIDATED)
+        await stage.control("linkUp", target)
+        await stage.status(order, State.EXECUTED)
+        await stage.see("rdr-1", "mtr-M2/readings/registers", "a reading", lambda one: one["ts"] > stage.began)
