@@ -9,6 +9,7 @@ from rich.console import Console
 from apps.demo import run as run_demo
 from apps.metering.campaign_command import campaign
 from apps.metering.commands import app as metering
+from apps.metering.day import run as run_day
 from apps.metering.main import run as run_metering
 from apps.metering.scale.main import run as run_fleet
 from apps.store_commands import backup, check_store, restore
@@ -83,15 +84,24 @@ def demo(
     flow: Annotated[str | None, typer.Option(metavar="ID", help="With --metering: play one flow, such as UC03-P6-A4.")] = None,
     all_flows: Annotated[bool, typer.Option("--all-flows", help="With --metering: play every flow, and end with a table.")] = False,
     hold: Annotated[bool, typer.Option("--hold", help="With --metering: keep the world up for others, after a line READY.")] = False,
-    period: Annotated[float, typer.Option(metavar="SECONDS", help="With --metering --meters: time between two readings of a meter.")] = 30.0,
+    day: Annotated[str | None, typer.Option(metavar="YYYY-MM-DD", help="With --metering: play a day to come in seconds, half-hour by half-hour.")] = None,
+    zone: Annotated[str, typer.Option(metavar="NAME", help="With --metering --day: the time zone of the day.")] = "Europe/London",
+    period: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="With --metering --meters: time between two readings of a meter, else 10 or more for many.")
+    ] = None,
     periods: Annotated[int, typer.Option(help="With --metering --meters: after so many periods the play ends.")] = 6,
 ) -> None:
     """Watch a street of meters at work against a real CSE, or the world of the smart-metering use cases."""
     if metering and meters is not None:
-        if flow or all_flows or hold:
+        if flow or all_flows or hold or day:
             typer.echo("cse: --meters plays a fleet; flows are played and held in a world of their own, without it", err=True)
             raise typer.Exit(2)
         raise typer.Exit(run_fleet(http, coap, store, meters, period, periods, Console()))
+    if metering and day is not None:
+        if flow or all_flows or hold:
+            typer.echo("cse: --day plays a day in a world of its own, without --flow, --all-flows and --hold", err=True)
+            raise typer.Exit(2)
+        raise typer.Exit(run_day(http, coap, store, day, zone, Console()))
     if metering:
         raise typer.Exit(run_metering(http, coap, store, flow, all_flows, hold, Console()))
     raise typer.Exit(run_demo(store, once, http, coap, 14 if meters is None else meters, days, Console()))

@@ -8,6 +8,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from apps.client import Notification
+from apps.metering.clock import SimulatedClock
 from apps.metering.device import Device
 from apps.metering.display import Display
 from apps.metering.entity import Entity, container, content
@@ -17,6 +18,7 @@ from apps.metering.meter.core import Meter
 from apps.metering.meter.faults import NAMES, Faults
 from apps.metering.packages import pack
 from apps.metering.vocabulary import HEAD_END
+from cse.datatypes import seconds_of
 
 log = logging.getLogger(__name__)
 
@@ -39,10 +41,10 @@ class Simulation(Entity):
 
     def __init__(
         self, devices: Mapping[str, Device], kept: Kept, now: Callable[[], float], later: Callable[[Coroutine[Any, Any, None]], object],
-        issuer: Ed25519PrivateKey, base: str = "cse-in",
+        issuer: Ed25519PrivateKey, clock: SimulatedClock | None = None, base: str = "cse-in",
     ) -> None:  # fmt: skip
         super().__init__("sm-test", kept, now, base)
-        self._devices, self._start, self._issuer = devices, later, issuer
+        self._devices, self._start, self._issuer, self._clock = devices, later, issuer, clock
         self._faults: dict[str, Faults] = {}
         """Those of devices that are off: they stay for their uses and their time."""
 
@@ -74,6 +76,9 @@ class Simulation(Entity):
         """Do what an entry says; what cannot be done is said in the log."""
         entry = content(notification)
         target, do = str(entry.get("target", "")), str(entry.get("do", ""))
+        if do == "passTime":
+            self._pass(entry.get("params"))
+            return
         remote = [device for name, device in self._devices.items() if name not in (*HEAD_END, self.name)]
         devices = remote if target in WAN else [found for found in [self.device(target)] if found is not None]
         if not devices:
@@ -116,6 +121,19 @@ class Simulation(Entity):
         self.kept.drop("late", device.name)
         for entry in late:
             self._do(device, str(entry["do"]), entry)
+
+    def _pass(self, params: Any) -> None:
+        """Put the clock of all devices forward: by ``seconds``, or to the time ``to``."""
+        given = params if isinstance(params, Mapping) else {}
+        seconds: Any
+        try:
+            seconds = seconds_of(given["to"]) - self.now() if isinstance(given.get("to"), str) else given.get("seconds")
+        except ValueError:
+            seconds = None
+        if self._clock is None or not _number(seconds):
+            log.warning("sm-test/control: %r is no time that can pass here", params)
+        else:
+            self._clock.forward(float(seconds))
 
     def _fault(self, core: Meter | Display, entry: Mapping[str, Any], params: Mapping[str, Any]) -> None:
         faults, name = _faults(core), str(params.get("name", ""))

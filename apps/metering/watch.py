@@ -36,6 +36,7 @@ class Watch(Entity):
 
     ``premises`` gives the meters of a premise, whom a refused access to its display or devices concerns too. ``groups`` gives those of a group: a tariff is
     for all of them or none (apps.metering.accord). ``key`` signs the ledger of commands: an entry for each that was sent, and for each of its states.
+    ``stamped`` gives the time of the world when the CSE had a time (apps.metering.clock.Clock.of).
     """
 
     app = "Nsm.watch"
@@ -48,11 +49,13 @@ class Watch(Entity):
         premises: Mapping[str, Sequence[str]] | None = None,
         groups: Mapping[str, Sequence[str]] | None = None,
         key: Ed25519PrivateKey | None = None,
+        stamped: Callable[[float], float] = lambda seconds: seconds,
     ) -> None:
         super().__init__("sm-watch", kept, now, base)
         self._premises = premises or {}
         self._membership = Membership(kept, groups or {}, base)
         self._groups = self._membership.groups
+        self._stamped = stamped
         self._accord = Accord(kept, now, self._groups, lambda told: self.outbox.put(self.place("accord"), {"ts": self.ts(), **told}))
         self._ledger = None if key is None else Chain("commands", key, kept, self.outbox, self.place("commands"))
         self._waiting: dict[str, dict[str, Any]] = dict(kept.all("waiting"))
@@ -205,7 +208,7 @@ class Watch(Entity):
         if kind == "tariff" and any(meter in members for members in self._groups.values()):
             wait = max(0.0, (_time(told.get("notBefore")) or 0.0) - self.now())
             self._accord.seen(meter, issuer, identifier, wait + self._patience(meter))
-        began = seconds_of(str(resource["ct"]))
+        began = self._stamped(seconds_of(str(resource["ct"])))
         until = _time(told.get("validUntil")) or began
         if until < self.now() - KEPT:
             return  # it may be a repeat of what is forgotten here, which the meter does not answer

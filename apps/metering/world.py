@@ -14,7 +14,7 @@ from apps.client import Client, allow
 from apps.client import ResourceTypeID as Ty
 from apps.demo.process import Running, running_cse
 from apps.metering import access, organisations, tree
-from apps.metering.clock import Clock, RealClock
+from apps.metering.clock import Clock, SimulatedClock
 from apps.metering.collect import Collect
 from apps.metering.device import Core, Device, Post
 from apps.metering.display import Display
@@ -34,10 +34,10 @@ from bindings.http.client import HttpSender
 from bindings.ports import Sender
 
 ADMIN = "CAdmin"
-PATIENCE, SETTLING = 30.0, 0.5
+PATIENCE, SETTLING = 30.0, 1.0
 """Seconds that the world may take to stand: at least, and more for each of its devices."""
 
-ENTERING = 8
+ENTERING = 16
 """Premises that are set up at the same time."""
 
 METERS_A_SOCKET = 16
@@ -67,7 +67,7 @@ class Plan:
     http: str = "127.0.0.1:0"
     coap: str = "127.0.0.1:0"
     base: str = "cse-in"
-    clock: Clock = field(default_factory=RealClock)
+    clock: Clock = field(default_factory=SimulatedClock)
 
     @property
     def premises(self) -> Mapping[str, tuple[Identity, ...]]:
@@ -212,7 +212,8 @@ class World:
         self._add("sm-settle", lambda: Settle(self._key, *self._own("sm-settle")))
         self._add("sm-collect", lambda: Collect(*self._own("sm-collect")))
         if plan.simulation:
-            self._add("sm-test", lambda: Simulation(self.devices, *self._own("sm-test", later=self._start, issuer=self._issuer)))
+            clock = plan.clock if isinstance(plan.clock, SimulatedClock) else None
+            self._add("sm-test", lambda: Simulation(self.devices, *self._own("sm-test", later=self._start, issuer=self._issuer, clock=clock)))
         central = list(self.devices)
         for number, (premise, meters) in enumerate(plan.premises.items()):
             names = [meter.name for meter in meters]
@@ -247,7 +248,8 @@ class World:
 
     def _watcher(self) -> Core:
         premises = {premise: [meter.name for meter in meters] for premise, meters in self.plan.premises.items()}
-        self.watcher = Watch(self.memory.of("sm-watch"), self.plan.clock.now, self.plan.base, premises, self.plan.groups, self._key)
+        clock = self.plan.clock
+        self.watcher = Watch(self.memory.of("sm-watch"), clock.now, self.plan.base, premises, self.plan.groups, self._key, clock.of)
         return self.watcher
 
     def _meter(self, meter: Identity) -> Core:

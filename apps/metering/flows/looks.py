@@ -10,7 +10,7 @@ from apps.metering.flows.stage import Order, Stage, Unobserved
 async def samples(stage: Stage, actor: str, path: str) -> Mapping[str, Mapping[str, Any]]:
     """Give the points of a time series that came since the flow began, by their times, as soon as there is one."""
     await stage.latest(actor, path, "a point", lambda one: str(_point(one)["ts"]) >= stage.began)
-    found = await stage.client(actor).retrieve(f"{stage.world.plan.base}/{path}", rcn=8, fc={"cra": stage.began, "ty": [30]})
+    found = await stage.client(actor).retrieve(f"{stage.world.plan.base}/{path}", rcn=8, fc={"cra": stage.cra(stage.began), "ty": [30]})
     listed: list[Mapping[str, Any]] = found.get("m2m:tsi", [])
     return {str(one["dgt"]): one for one in listed}
 

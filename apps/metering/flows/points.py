@@ -15,7 +15,7 @@ SINCE = 600.0
 
 async def points(stage: Stage, actor: str, path: str) -> Mapping[str, Mapping[str, Any]]:
     """Give the contents of the points of a series that are not older than ten minutes, by their times."""
-    criteria = {"cra": stage.at(-SINCE), "ty": [30]}
+    criteria = {"cra": stage.cra(stage.at(-SINCE)), "ty": [30]}
     found = await stage.client(actor).retrieve(f"{stage.world.plan.base}/{path}", rcn=8, fc=criteria)
     return {str(one["dgt"]): _content(Resource("", "m2m:tsi", one)) for one in found.get("m2m:tsi", [])}
 

@@ -10,6 +10,7 @@ from typing import Any, Self
 from apps.client import Client, Inbox, Resource
 from apps.metering.vocabulary import END, State, ae_id, stamp
 from apps.metering.world import World
+from cse.datatypes import seconds_of
 from cse.errors import NotFound
 
 PATIENCE = 20.0
@@ -92,6 +93,10 @@ class Stage:
         """Raise Unobserved unless all steps were observed, in their order."""
         if self.observed != list(self.facts.steps):
             raise Unobserved(f"observed {', '.join(self.observed)} where {', '.join(self.facts.steps)} are the steps")
+
+    def cra(self, since: str) -> str:
+        """Give a time of the world as the CSE had it, for ``createdAfter``: its clock is not put forward."""
+        return stamp(seconds_of(since) - self.world.plan.clock.of(0.0))
 
     # --- acting ----------------------------------------------------------------------------------------------------------------------------------------------
 
@@ -178,7 +183,7 @@ class Stage:
 
     async def instances(self, actor: str, path: str, since: str = "") -> list[Mapping[str, Any]]:
         """Give the contents of the instances of a container that came since a time (the begin of the flow), oldest first, as an actor may read them."""
-        found = await self.client(actor).retrieve(f"{self._base}/{path}", rcn=8, fc={"cra": since or self.began, "ty": [4]})
+        found = await self.client(actor).retrieve(f"{self._base}/{path}", rcn=8, fc={"cra": self.cra(since or self.began), "ty": [4]})
         listed = [Resource("", "m2m:cin", one) for one in found.get("m2m:cin", [])]
         return [one.content for one in sorted(listed, key=lambda one: (str(one["ct"]), str(one["rn"]))) if isinstance(one.content, Mapping)]
 

@@ -22,11 +22,16 @@ PROGRESS = 10.0
 """Seconds between two words on how far the fleet is set up."""
 
 
-def run(http: str, coap: str, store: str | None, meters: int, period: float, periods: int, console: Console) -> int:
+SHORTEST, EACH = 10.0, 0.05
+"""Seconds of a period that is not given: at least, and for each meter; two cores of a machine with other work keep a schedule of these."""
+
+
+def run(http: str, coap: str, store: str | None, meters: int, period: float | None, periods: int, console: Console) -> int:
     """Play a fleet and give the exit code: 0 when every reading and every answer was there in its time and nothing leaks, 1 when not, 2 for a fleet of none.
 
-    period: seconds between two scheduled readings of a meter. periods: how many of them.
+    period: seconds between two scheduled readings of a meter, None for what the number of meters allows. periods: how many of them.
     """
+    period = max(SHORTEST, round(meters * EACH)) if period is None else period
     if meters < 1 or period < 1 or periods < 1:
         console.print(f"a fleet needs meters, a period of a second or more, and periods, not {meters}, {period:g} and {periods}", style="red")
         return 2
