@@ -348,8 +348,10 @@ class CSE:
             self._places[segments] = (found.record.ri, found.record.path, found.virtual, found.rest)
         return found
 
-    def perform(self, request: Request, target: Record) -> Steps:
-        """Do what a checked request asks for with a resource that was found already. Raises CSEError."""
+    def perform(self, request: Request, target: Record, again: Callable[[Reader], Record] | None = None) -> Steps:
+        """Do what a checked request asks for with a resource that was found already; a DELETE finds it ``again`` in its transaction. Raises CSEError."""
+        if again is not None and request.op == Operation.DELETE:
+            return operations.delete(self, request, target, again)
         return _OPERATIONS[request.op](self, request, target)
 
     def expired(self, record: Record) -> bool:

@@ -1,0 +1,35 @@
+"""``python -m tests.reliability NAME``: the long form of a reliability test. Needs Linux (/proc) and loopback only."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Annotated
+
+import typer
+
+from tests.reliability import concurrent, model
+from tests.reliability.plan import Plan
+
+RUNS: Mapping[str, Callable[[Plan], Awaitable[str]]] = {
+    "model": model.long,
+    "linearisability": concurrent.long,
+}
+"""Each gives a sentence with its figure, and raises AssertionError for what it finds."""
+
+
+def main(
+    name: Annotated[str, typer.Argument(help=f"What to run: {', '.join(RUNS)}.")],
+    minutes: Annotated[float, typer.Option(help="How long to go on.")] = 5.0,
+    rounds: Annotated[int | None, typer.Option(help="How many rounds, in place of the time.")] = None,
+) -> None:
+    """Run the long form of a reliability test. Exit code 1 when it finds something, 2 when there is no such test."""
+    if name not in RUNS:
+        raise typer.BadParameter(f"no run {name!r}: there are {', '.join(RUNS)}")
+    typer.echo(asyncio.run(_run(name, Plan(minutes, rounds))))
+
+
+async def _run(name: str, plan: Plan) -> str:
+    return await RUNS[name](plan)
+
+
+if __name__ == "__main__":
+    typer.run(main)
