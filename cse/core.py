@@ -91,7 +91,7 @@ class CSE:
         self._seen: dict[tuple[str, str], None] = {}
         self._expected: dict[str, str] = {}
         """Originators of resources that are being made, by ri, as long as others are asked about them."""
-        self._places: dict[tuple[str, ...], tuple[str, str, tuple[str, ...]]] = {}
+        self._places: dict[tuple[str, ...], tuple[str, str, str, tuple[str, ...]]] = {}
         self._horizon = (0.0, "")
         """A moment at most a second ahead, as seconds and text: what lives longer has not expired."""
         self._searched = 0.0
@@ -364,23 +364,25 @@ class CSE:
         return operations.answer(request, RSC.OK)
 
     def _locate(self, segments: tuple[str, ...]) -> Located | None:
-        """Find a resource by what is committed. A place once found is remembered: resources never move, and an ri is never given twice."""
+        """Find a resource by what is committed. A place once found is remembered, with the path: the ri of an AE comes again when it registers anew."""
         place = self._places.get(segments)
         if place is not None:
-            ri, virtual, rest = place
+            ri, path, virtual, rest = place
             record = self.reader.get(ri)
-            if record is not None:
+            if record is not None and record.path == path:
                 return Located(record, virtual, rest)
             del self._places[segments]
         found = locate(self.reader, segments, self.base, self.settings.cse_name, self._names)
         if found is not None and not self.registry.of(found.record).instance:
             if len(self._places) >= _PLACES:
                 self._places.clear()
-            self._places[segments] = (found.record.ri, found.virtual, found.rest)
+            self._places[segments] = (found.record.ri, found.record.path, found.virtual, found.rest)
         return found
 
-    def perform(self, request: Request, target: Record) -> Steps:
-        """Do what a checked request asks for with a resource that was found already. Raises CSEError."""
+    def perform(self, request: Request, target: Record, again: Callable[[Reader], Record] | None = None) -> Steps:
+        """Do what a checked request asks for with a resource that was found already; a DELETE finds it ``again`` in its transaction. Raises CSEError."""
+        if again is not None and request.op == Operation.DELETE:
+            return operations.delete(self, request, target, again)
         return _OPERATIONS[request.op](self, request, target)
 
     def expired(self, record: Record) -> bool:

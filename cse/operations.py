@@ -1,6 +1,6 @@
 """CREATE, RETRIEVE, UPDATE, DELETE and NOTIFY on a resource of this CSE (TS-0004 7.3.3)."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 from msgspec.structs import replace
@@ -416,8 +416,8 @@ def _ask_blocking(host: Host, request: Request, target: Record, changes: Mapping
 # --- DELETE -------------------------------------------------------------------------------------------------------------------------------------------------
 
 
-def delete(host: Host, request: Request, target: Record) -> Steps:
-    """Remove a resource with all that is below it (TS-0004 7.3.3.8)."""
+def delete(host: Host, request: Request, target: Record, again: Callable[[Reader], Record] | None = None) -> Steps:
+    """Remove a resource with all that is below it (TS-0004 7.3.3.8); with ``again`` what it finds in the transaction, in the place of ``target``."""
     if not host.type_of(target).parents:
         raise OperationNotAllowed("the CSEBase cannot be deleted")
     if notify.blocking(host.reader, target) is not None:
@@ -425,7 +425,7 @@ def delete(host: Host, request: Request, target: Record) -> Steps:
     yield Turn.WRITE
     with host.write(request) as change:
         transaction = change.transaction
-        record = _current(transaction, target)
+        record = _current(transaction, target) if again is None else again(transaction)
         if request.fc:
             match(transaction, request.fc, record)
         require(host, transaction, request, Right.DELETE, record)

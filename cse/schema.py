@@ -183,8 +183,11 @@ class Host(Protocol):
     def expecting(self, ri: str, originator: str) -> AbstractContextManager[None]:
         """Confirm, while it is open, verification requests to a resource that is being made for ``originator``; other NOTIFYs are to come again."""
 
-    def perform(self, request: Request, target: Record) -> Steps:
-        """Do what a checked request asks for with a resource that was found already. Raises CSEError."""
+    def perform(self, request: Request, target: Record, again: Callable[[Reader], Record] | None = None) -> Steps:
+        """Do what a checked request asks for with a resource that was found already. Raises CSEError.
+
+        ``again`` finds what a DELETE is to remove anew, in the transaction that does it, where that may be another by then.
+        """
 
     def expired(self, record: Record) -> bool:
         """Whether the expirationTime of a resource has passed, though it is not removed yet."""

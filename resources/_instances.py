@@ -142,4 +142,12 @@ def _edge(host: Host, request: Request, parent: Record, ty: int, newest: bool) -
                 change.remove(record)
     if record is None:
         raise NotFound(f"{parent.path} has no {name} instance")
-    return (yield from host.perform(request, record))
+
+    def again(reader: Reader) -> Record:
+        """Others may have added and deleted instances while this one waited for its turn to write."""
+        found = reader.edge(parent.ri, ty, newest)
+        if found is None:
+            raise NotFound(f"{parent.path} has no {name} instance")
+        return found
+
+    return (yield from host.perform(request, record, again))

@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from cse.codes import Operation
 from cse.codes import ResponseStatusCode as RSC
 from cse.datatypes import timestamp
+from cse.primitives import Request, Turn
 from tests.core.tree import AE, ME, OTHER, POWER, container, contents, of, policy, put, rule, seen, world
 from tests.drive import Driven
 
@@ -257,3 +259,30 @@ def test_without_policies_only_the_creator_writes() -> None:
     of(cse.update(POWER, {"m2m:cnt": {"acpi": ["cse-in/acp"]}}, ME))
     assert cse.create(POWER, 4, {"m2m:cin": {"con": "x"}}, OTHER).rsc == RSC.CREATED
     assert cse.create(POWER, 4, {"m2m:cin": {"con": "x"}}, ME).rsc == RSC.ORIGINATOR_HAS_NO_PRIVILEGE
+
+
+def test_delete_of_the_latest_takes_the_one_that_is_latest_when_it_writes() -> None:
+    cse = world()
+    put(cse, "old")
+    steps = cse.cse.handle(Request(Operation.DELETE, f"{POWER}/la", ME, "d1", "4"))
+    assert next(steps) is Turn.WRITE
+    put(cse, "new")
+    with pytest.raises(StopIteration) as ended:
+        next(steps)
+    cse.commit()
+    assert ended.value.value.rsc == RSC.DELETED
+    assert contents(cse) == ["old"]
+
+
+def test_delete_of_the_oldest_finds_another_when_the_oldest_went_before_it_writes() -> None:
+    cse = world()
+    first = put(cse, "first")
+    put(cse, "second")
+    steps = cse.cse.handle(Request(Operation.DELETE, f"{POWER}/ol", ME, "d1", "4"))
+    assert next(steps) is Turn.WRITE
+    assert cse.delete(first["ri"], ME).rsc == RSC.DELETED
+    with pytest.raises(StopIteration) as ended:
+        next(steps)
+    cse.commit()
+    assert ended.value.value.rsc == RSC.DELETED
+    assert contents(cse) == []

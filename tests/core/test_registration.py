@@ -218,3 +218,14 @@ def test_the_cse_base_is_not_made_changed_or_deleted_by_requests(fr: str) -> Non
         cse.delete("cse-in", fr),
     ]
     assert {answer.rsc for answer in answers} == {RSC.OPERATION_NOT_ALLOWED}
+
+
+def test_the_place_of_an_ae_that_is_gone_does_not_lead_to_it_under_another_name() -> None:
+    cse = world()
+    assert cse.retrieve(AE).rsc == RSC.OK
+    assert cse.delete(AE).rsc == RSC.DELETED
+    register(cse, ME, rn="renamed")
+    assert cse.retrieve(AE).rsc == RSC.NOT_FOUND
+    register(cse, "Cthird", rn="meter")
+    assert seen(cse, AE)["ri"] == "Cthird"
+    assert seen(cse, ME)["rn"] == "renamed"

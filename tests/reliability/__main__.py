@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 import uvloop
 
-from tests.reliability import crash, observing, overload, soak
+from tests.reliability import concurrent, crash, model, observing, overload, soak
 from tests.reliability.plan import Plan
 
 RUNS: Mapping[str, Callable[[Plan], Awaitable[str]]] = {
@@ -17,6 +17,8 @@ RUNS: Mapping[str, Callable[[Plan], Awaitable[str]]] = {
     "soak": soak.long,
     "coap": soak.coap,
     "observe": observing.long,
+    "model": model.long,
+    "linearisability": concurrent.long,
 }
 """Each gives a sentence with its figure, and raises AssertionError for what it finds."""
 
