@@ -32,6 +32,9 @@ NEARLY = 0.95
 LOOKING = 16
 """Premises that are looked at at the same time."""
 
+AGAIN = 0.5
+"""Seconds until an answer that is not there is looked for again."""
+
 COMMANDS: Sequence[tuple[str, str, str, Mapping[str, Any]]] = (("dno", "read", "readNow", {"what": "registers"}), ("bill", "supply", "enable", {}))
 """Who commands what, each premise in turn: one request to the group of its meters."""
 
@@ -211,14 +214,19 @@ class Play:
                 tasks.create_task(self._answer(COMMANDS[number % len(COMMANDS)][0], premise, kind, identifier, since, room))
 
     async def _answer(self, actor: str, premise: str, kind: str, identifier: str, since: float, room: asyncio.Semaphore) -> None:
+        """Look until every meter of the premise has executed the command, a period long at most: the last ones are commanded when the play is nearly over."""
+        clock, group = self.world.plan.clock, f"{self.world.plan.base}/grp-{premise}"
+        until = clock.now() + self.period
         async with room:
-            answers = await self.world.client(ae_id(actor)).fan_out(f"{self.world.plan.base}/grp-{premise}", f"cmd/{kind}/out/la")
-        for answer in answers:
-            status = answer.resource.content if answer.resource is not None else {}
-            if (status.get("cmdId"), status.get("state")) == (identifier, "executed"):
-                self.waited.append(seconds_of(status["ts"]) - since)
-            else:
-                self.faults.append(f"{answer.member}: {identifier} is {status.get('state') or answer.error}")
+            while True:
+                answers = await self.world.client(ae_id(actor)).fan_out(group, f"cmd/{kind}/out/la")
+                told = [(answer, answer.resource.content if answer.resource is not None else {}) for answer in answers]
+                late = [(answer, status) for answer, status in told if (status.get("cmdId"), status.get("state")) != (identifier, "executed")]
+                if not late or clock.now() >= until:
+                    break
+                await clock.wait(AGAIN)
+        self.waited += [seconds_of(status["ts"]) - since for answer, status in told if (answer, status) not in late]
+        self.faults += [f"{answer.member}: {identifier} is {status.get('state') or answer.error}" for answer, status in late]
 
     # --- what the CSE has ------------------------------------------------------------------------------------------------------------------------------------
 
