@@ -70,8 +70,8 @@ async def _addresses(output: asyncio.StreamReader, words: deque[str], ended: asy
                     await asyncio.wait({ended})
                     raise StartFailed("the CSE ended before it listened:\n" + "".join(words))
                 words.append(line)
-                for url, scheme in re.findall(r"\b((https?|coaps?)://[^\s,/'\"]+:\d+)", line):
-                    found.setdefault(scheme, url)
+                if line.startswith("cse "):  # its log names URLs too: of targets that it tells again what waited
+                    found |= {scheme: url for url, scheme in re.findall(r"\b((https?|coaps?)://[^\s,/'\"]+:\d+)", line)}
     except TimeoutError:
         raise StartFailed(f"the CSE did not listen within {START:g} seconds:\n" + "".join(words)) from None
     return found

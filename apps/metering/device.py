@@ -7,9 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from apps.client import Client, Inbox, Notification
 from apps.metering.clock import Clock
+from apps.metering.memory import Kept
 from apps.metering.outbox import Outbox
 from cse.errors import CSEError, OriginatorError, RequestTimeout, TargetNotReachable
 
@@ -70,27 +72,39 @@ class Post:
     """Where the entities of one process are notified, over HTTP and CoAP. Who is off or cut off is not reached.
 
     One listener serves HTTP. Over CoAP a CSE has one notification at a time under way to a port (RFC 7252 4.7, NSTART), so there are several where there are
-    many entities.
+    many entities. ``kept`` remembers the ports: what a CSE still has to tell when the process has ended goes to where it was.
     """
 
-    def __init__(self, coaps: int = 1) -> None:
+    def __init__(self, kept: Kept, coaps: int = 1) -> None:
         self._receivers: dict[str, Callable[[str, Notification], None]] = {}
-        self._http = Inbox.http(receive=self._take)
-        self._coaps = [Inbox.coap(receive=self._take) for _ in range(coaps)]
+        self._kept = kept
+        self._inboxes: list[Inbox] = []
+        """That of HTTP first."""
+        self._names = ("http", *(f"coap {number}" for number in range(coaps)))
         self._dealt = count()
 
     async def __aenter__(self) -> "Post":
-        for inbox in (self._http, *self._coaps):
-            await inbox.__aenter__()
+        for name in self._names:
+            self._inboxes.append(await self._listen(Inbox.coap if self._inboxes else Inbox.http, name))
         return self
 
+    async def _listen(self, make: Callable[..., Inbox], name: str) -> Inbox:
+        """Listen where it was before, elsewhere when somebody else is there now."""
+        try:
+            inbox = await make(port=self._kept.get("port", name, 0), receive=self._take).__aenter__()
+        except OSError:
+            inbox = await make(receive=self._take).__aenter__()
+        self._kept.put("port", name, urlsplit(inbox.url).port)
+        return inbox
+
     async def __aexit__(self, *error: object) -> None:
-        for inbox in (*self._coaps, self._http):
+        for inbox in reversed(self._inboxes):
             await inbox.__aexit__(None, None, None)
 
     def url(self, coap: bool) -> str:
         """Give the URL of a listener, those over CoAP in turn."""
-        return self._coaps[next(self._dealt) % len(self._coaps)].url if coap else self._http.url
+        coaps = self._inboxes[1:]
+        return coaps[next(self._dealt) % len(coaps)].url if coap else self._inboxes[0].url
 
     def open(self, name: str, receive: Callable[[str, Notification], None]) -> None:
         """Let an entity be reached."""

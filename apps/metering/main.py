@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import Coroutine
 from contextlib import suppress
+from difflib import get_close_matches
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -26,7 +27,9 @@ def run(http: str, coap: str, store: str | None, flow: str | None, everything: b
     hold: stay up until SIGTERM or SIGINT, after a line that begins with READY and has the addresses; so does a call that plays nothing.
     """
     if flow is not None and flow not in flows.FLOWS:
-        console.print(f"there is no flow {flow!r}; there are {', '.join(flows.FLOWS)}", style="red", markup=False, highlight=False)
+        near = get_close_matches(flow.upper(), flows.FLOWS, 3)
+        meant = f"did you mean {' or '.join(near)}? " if near else ""
+        console.print(f"there is no flow {flow!r}; {meant}all of them are {', '.join(flows.FLOWS)}", style="red", markup=False, highlight=False)
         return 2
     chosen = [flow] if flow else list(flows.FLOWS) if everything else []
     with TemporaryDirectory(prefix="onem2m-metering-") as directory:

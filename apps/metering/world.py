@@ -97,7 +97,7 @@ class World:
         self._http = HttpSender()
         # Over CoAP one request at a time goes from a socket to a server (RFC 7252 4.7, NSTART), so a process of many devices has several, both ways.
         sockets = 1 + len(plan.meters) // METERS_A_SOCKET
-        self._post = Post(sockets)
+        self._post = Post(self.memory.of("post"), sockets)
         self._coaps = [CoapSender() for _ in range(sockets)]
         self._dealt = count()
         self._wires = {name: Premise() for name in plan.premises}

@@ -215,3 +215,13 @@ async def test_contents_are_json(world: World) -> None:
     found = await world.client("CAdmin").latest("cse-in/mtr-M1/readings/registers")
     assert found["cnf"].startswith("application/json")
     assert isinstance(json.loads(found["con"]), dict)
+
+
+async def test_an_unknown_flow_has_its_near_ones_named() -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "apps.cli", "demo", "--metering", "--flow", "uc3-p6-a4", stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    assert process.returncode == 2
+    said = out.decode()
+    assert "UC03-P6-A4" in said.partition("all of them")[0]

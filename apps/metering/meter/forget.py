@@ -21,7 +21,7 @@ def begin(meter: Body) -> None:
 
 
 def forget(meter: Body, job: Mapping[str, Any]) -> None:
-    """Forget what is old. Of a command remains that it was there, in 40 bytes: its cmdId is never executed again. Tokens and nonces are good once for ever."""
+    """Forget what is old. Of a command remains that it was there, in 60 bytes: its cmdId is never executed again. Tokens and nonces are good once for ever."""
     kept, before = meter.kept, meter.now() - KEPT
     _commands(kept, before)
     for kind in ("duplicate", "adopted"):
