@@ -32,7 +32,7 @@ class HttpSender:
         message = mapping.outgoing(request, url)
         async with _translated(url, timeout), self._places:
             place = place_of(message.url)
-            data = _head(message, place) + message.body
+            data = head(message, place) + message.body
             connection = self._connections.kept(place)
             if connection is not None:
                 try:
@@ -75,7 +75,7 @@ class HttpSender:
         await asyncio.sleep(0)
 
 
-def _head(message: mapping.Outgoing, place: Place) -> bytes:
+def head(message: mapping.Outgoing, place: Place) -> bytes:
     """Write request line and headers; the mapping has seen to it that they are printable."""
     fields = "".join([f"{name}: {value}\r\n" for name, value in message.headers.items()])
     length = "" if message.method in ("GET", "DELETE") and not message.body else f"Content-Length: {len(message.body)}\r\n"

@@ -363,7 +363,8 @@ class _Answer(web.StreamResponse):
         if self._keep_alive is None:
             self._keep_alive = request.keep_alive
         version, writer = request.version, request.writer
-        head = _status_line(version, self.status) + "".join([f"{name}: {value}\r\n" for name, value in (*self._fields, *self.headers.items())])
+        fields = (*self._fields, _SERVER, *self.headers.items())
+        head = _status_line(version, self.status) + "".join([f"{name}: {value}\r\n" for name, value in fields])
         if not self._keep_alive:
             head += "Connection: close\r\n"
         elif version < HttpVersion11:
@@ -378,7 +379,7 @@ class _Answer(web.StreamResponse):
 
 @lru_cache(maxsize=128)
 def _status_line(version: HttpVersion, status: int) -> str:
-    return f"HTTP/{version.major}.{version.minor} {status} {HTTPStatus(status).phrase}\r\n{_SERVER[0]}: {_SERVER[1]}\r\n"
+    return f"HTTP/{version.major}.{version.minor} {status} {HTTPStatus(status).phrase}\r\n"
 
 
 @lru_cache(maxsize=2)
