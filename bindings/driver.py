@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
 from queue import SimpleQueue
+from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
 from msgspec.structs import replace
@@ -46,12 +47,13 @@ class _Job:
     ``work`` makes it anew, for one that nobody waits for.
     """
 
-    __slots__ = ("ask", "ended", "future", "holding", "request", "result", "steps", "work")
+    __slots__ = ("ask", "ended", "future", "holding", "request", "result", "since", "steps", "work")
 
-    def __init__(self, steps: Generator[Any, tuple[Response, ...], Any], request: Request | None, work: Work | None = None) -> None:
+    def __init__(self, steps: Generator[Any, tuple[Response, ...], Any], request: Request | None, work: Work | None = None, since: float = 0.0) -> None:
         self.steps = steps
         self.request = request
         self.work = work
+        self.since = since
         self.future: asyncio.Future[Any] | None = None
         self.result: Any = None
         self.ended = False
@@ -66,7 +68,8 @@ class Driver:
     writer; then one commit makes all of them durable in a thread of its own, while reading goes on and new writers queue for the next one. ``batch`` bounds
     the writers of one commit, ``waiting`` those that queue: beyond it a request is refused at once. ``calls`` bounds the requests on their way to others;
     those to the schemes of ``unbounded`` stay in this process: they are not counted, and their senders keep the time.
-    With ``flexible`` requests in progress it is ``busy``. ``committed`` hears of each commit: its requests, the seconds it took, whether it succeeded.
+    With ``flexible`` requests in progress it is ``busy``. ``answered`` hears of each request, its answer and when it came;
+    ``committed`` of each commit: how many requests it was for, when it began, whether it succeeded. Both times are those of ``time.perf_counter``.
     """
 
     def __init__(
@@ -82,7 +85,8 @@ class Driver:
         calls: int = 256,
         flexible: int = 512,
         unbounded: frozenset[str] = frozenset(),
-        committed: Callable[[int, float, bool], None] = lambda requests, seconds, well: None,
+        answered: Callable[[Request, Response, float], None] = lambda request, response, since: None,
+        committed: Callable[[int, float, bool], None] = lambda requests, since, well: None,
     ) -> None:
         self._core = core
         self._store = store
@@ -101,6 +105,7 @@ class Driver:
         self._queue: deque[_Job] = deque()
         self._holds: dict[str, deque[_Job]] = {}
         self._committing = False
+        self._answered = answered
         self._heard = committed
         self._since = 0.0
         """When the commit that is on its way began."""
@@ -121,17 +126,23 @@ class Driver:
 
     def run(self, steps: Steps, request: Request) -> Response | asyncio.Future[Response]:
         """Run what answers a request, as ``submit`` does."""
+        since = perf_counter()
         try:
             effect = next(steps)
         except StopIteration as stop:
             answer: Response = stop.value
+            self._answered(request, answer, since)
             return answer
         except Exception as error:
-            return refusal(request, error)
+            answer = refusal(request, error)
+            self._answered(request, answer, since)
+            return answer
         if effect is Turn.WRITE and len(self._queue) >= self._waiting:
             steps.close()
-            return Response(RSC.INTERNAL_SERVER_ERROR, request.rqi, {"m2m:dbg": "too many requests are waiting, try again later"}, rvi=request.rvi)
-        started: Response | asyncio.Future[Response] = self._start(_Job(steps, request), effect)
+            answer = Response(RSC.INTERNAL_SERVER_ERROR, request.rqi, {"m2m:dbg": "too many requests are waiting, try again later"}, rvi=request.rvi)
+            self._answered(request, answer, since)
+            return answer
+        started: Response | asyncio.Future[Response] = self._start(_Job(steps, request, None, since), effect)
         return started
 
     def begin(self, work: Work) -> None:
@@ -339,6 +350,8 @@ class Driver:
 
     def _resolve(self, job: _Job) -> None:
         job.ended = True
+        if job.request is not None:
+            self._answered(job.request, job.result, job.since)
         if job.holding:
             self._release(job.holding)
         if job.future is None:
@@ -358,7 +371,7 @@ class Driver:
         if self._committing or not self._batch:
             return
         self._committing = True
-        self._since = self._loop.time()
+        self._since = perf_counter()
         self._syncing, self._batch = self._batch, []
         self._begun = self._core.begun()
         try:
@@ -398,7 +411,7 @@ class Driver:
         except Exception as another:
             error = error or another
         self._committing = False
-        self._heard(len(jobs), self._loop.time() - self._since, error is None)
+        self._heard(len(jobs), self._since, error is None)
         self._resume()
         if self._batch and self._store.durable:
             self._commit()
@@ -451,11 +464,11 @@ class Driver:
                     watcher.set_result(None)
 
     def _ask(self, job: _Job, ask: Ask | Pause) -> None:
-        task = self._loop.create_task(self._answered(job, ask))
+        task = self._loop.create_task(self._carried(job, ask))
         self._asking[task] = job
         task.add_done_callback(self._asking.pop)
 
-    async def _answered(self, job: _Job, ask: Ask | Pause) -> None:
+    async def _carried(self, job: _Job, ask: Ask | Pause) -> None:
         if isinstance(ask, Pause):
             await asyncio.sleep(ask.seconds)
             self._step(job, (), False)

@@ -15,6 +15,7 @@ from itertools import count
 from random import random
 from secrets import token_hex
 from socket import gaierror, gethostname
+from typing import Any
 
 from bindings import logs, metrics, ops, polling
 from bindings.coap.client import CoapSender
@@ -147,7 +148,7 @@ class Server:
         """How often each leniency of the compatibility profile was used."""
         self._parts = AsyncExitStack()
         self._listeners: list[Listener] = []
-        self._meter = metrics.Meter(time.perf_counter)
+        self._meter = metrics.Meter()
         self._deadline = 0.0
 
     @property
@@ -219,6 +220,7 @@ class Server:
         parts.push_async_callback(constrained.close)
         senders: dict[str, Sender] = {"http": web, "https": web, "coap": constrained}
 
+        counted: dict[str, Any] = {"answered": self._meter.answered, "committed": self._meter.committed} if config.ops.metrics else {}
         driver = Driver(
             core,
             store,
@@ -230,7 +232,7 @@ class Server:
             calls=config.running.calls,
             flexible=config.running.flexible,
             unbounded=polling.SCHEMES,
-            committed=self._meter.committed,
+            **counted,
         )
         courier = Courier(
             store,
@@ -273,7 +275,7 @@ class Server:
             limits = config.http
             try:
                 web: Listener = await serve_http(
-                    self._measured("http", handler),
+                    handler,
                     *address(limits.listen),
                     body_limit=limits.body_limit,
                     line_limit=limits.line_limit,
@@ -295,15 +297,11 @@ class Server:
             bounds = Limits(body=config.coap.body_limit, requests=config.coap.requests)
             lenient = compat.listener(config.compat.coap)
             try:
-                measured = self._measured("coap", handler)
-                constrained: Listener = await serve_coap(measured, *address(config.coap.listen), limits=bounds, links=links, lenient=lenient)
+                constrained: Listener = await serve_coap(handler, *address(config.coap.listen), limits=bounds, links=links, lenient=lenient)
             except OSError as error:
                 raise StartError(f"CoAP cannot listen at {config.coap.listen}: {_why(error)}") from error
             self._listeners.append(constrained)
             self.coap = constrained.address
-
-    def _measured(self, binding: str, handler: Handler) -> Handler:
-        return self._meter.measured(binding, handler) if self.config.ops.metrics else handler
 
     async def _listen_for_operators(self, extra: Mapping[str, Extra]) -> None:
         listen = self.config.ops.listen
