@@ -220,7 +220,6 @@ class Server:
         parts.push_async_callback(constrained.close)
         senders: dict[str, Sender] = {"http": web, "https": web, "coap": constrained}
 
-        counted: dict[str, Any] = {"answered": self._meter.answered, "committed": self._meter.committed} if config.ops.metrics else {}
         driver = Driver(
             core,
             store,
@@ -232,7 +231,7 @@ class Server:
             calls=config.running.calls,
             flexible=config.running.flexible,
             unbounded=polling.SCHEMES,
-            **counted,
+            **self._counting(),
         )
         courier = Courier(
             store,
@@ -302,6 +301,10 @@ class Server:
                 raise StartError(f"CoAP cannot listen at {config.coap.listen}: {_why(error)}") from error
             self._listeners.append(constrained)
             self.coap = constrained.address
+
+    def _counting(self) -> dict[str, Any]:
+        """Give who hears of requests and commits, where there are metrics."""
+        return {"answered": self._meter.answered, "committed": self._meter.committed} if self.config.ops.metrics else {}
 
     async def _listen_for_operators(self, extra: Mapping[str, Extra]) -> None:
         listen = self.config.ops.listen
