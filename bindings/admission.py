@@ -6,6 +6,9 @@ from math import ceil, inf
 from time import perf_counter, thread_time
 from typing import Generic, Protocol, TypeVar
 
+from cse.codes import ResponseStatusCode as RSC
+from cse.primitives import Request, Response
+
 T = TypeVar("T")
 
 _QUANTUM = 0.002
@@ -158,3 +161,16 @@ class Lateness:
         self._seen.clear()
         self._served = self._refused = 0
         self._timer = self._next()
+
+
+def line_of(request: Request | None) -> str:
+    """Give who waits in one line: an originator, whoever has no name yet by his address, and this CSE itself."""
+    if request is None or request.peer.internal:
+        return ""
+    return request.peer.identity or request.fr or request.peer.address or ""
+
+
+def overloaded(request: Request, seconds: int) -> Response:
+    """Give the refusal of a request that may come again after some seconds."""
+    text = f"too many requests are waiting, try again in {seconds} s"
+    return Response(RSC.INTERNAL_SERVER_ERROR, request.rqi, {"m2m:dbg": text}, rvi=request.rvi, retry=seconds)

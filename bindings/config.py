@@ -126,6 +126,9 @@ SECTIONS = {
     "testing": "For testers, never for a system in use.",
 }
 
+_SECRET = frozenset({"http.credentials"})
+"""Settings whose values no message shows."""
+
 _HOME = {"settings": "cse", "storage": "store"}
 _TYPES = {str: "a text", int: "a whole number", float: "a number", bool: "true or false", tuple[str, ...]: "a list of texts"}
 
@@ -176,7 +179,7 @@ def load(path: Path | None = None, flags: Mapping[str, Any] | None = None, sets:
             raise ConfigError(f"--set {text}: it has to be section.key=value")
         if name not in table:
             raise ConfigError(f"--set {text}: there is no setting {name}{_nearest(name, table)}")
-        given[name] = _typed(table[name], _parsed(table[name], value.strip()), f"--set {text}")
+        given[name] = _typed(table[name], _parsed(table[name], value.strip()), f"--set {name}" if name in _SECRET else f"--set {text}")
     changes: dict[str, dict[str, Any]] = {}
     for name, value in given.items():
         changes.setdefault(table[name].part, {})[table[name].key] = value
@@ -232,7 +235,8 @@ def _typed(row: Row, value: Any, source: str) -> Any:
         return float(value)
     if row.type in (str, int, bool) and type(value) is row.type:
         return value
-    raise ConfigError(f"{source}: {row.name} has to be {_TYPES[row.type]}, not {value!r}")
+    got = "what it is (not shown, it may be a secret)" if row.name in _SECRET else repr(value)
+    raise ConfigError(f"{source}: {row.name} has to be {_TYPES[row.type]}, not {got}")
 
 
 def address(listen: str) -> tuple[str, int]:

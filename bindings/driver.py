@@ -11,11 +11,10 @@ from typing import Any, Protocol, TypeVar
 
 from msgspec.structs import replace
 
-from bindings.admission import Lateness, Turns
+from bindings.admission import Lateness, Turns, line_of, overloaded
 from bindings.calls import Calls, refusal
 from bindings.ports import Sender
 from cse.codes import Operation
-from cse.codes import ResponseStatusCode as RSC
 from cse.errors import InternalServerError
 from cse.primitives import Ask, Hold, Notice, Pause, Peer, Request, Response, Steps, Turn, Work
 from cse.storage import Store, StoreError
@@ -51,12 +50,13 @@ class _Job:
     ``work`` makes it anew, for one that nobody waits for.
     """
 
-    __slots__ = ("ask", "ended", "future", "holding", "request", "result", "steps", "work")
+    __slots__ = ("ask", "ended", "future", "holding", "request", "result", "since", "steps", "work")
 
-    def __init__(self, steps: Generator[Any, tuple[Response, ...], Any], request: Request | None, work: Work | None = None) -> None:
+    def __init__(self, steps: Generator[Any, tuple[Response, ...], Any], request: Request | None, work: Work | None = None, since: float = 0.0) -> None:
         self.steps = steps
         self.request = request
         self.work = work
+        self.since = since
         self.future: asyncio.Future[Any] | None = None
         self.result: Any = None
         self.ended = False
@@ -72,7 +72,8 @@ class Driver:
     the writers of one commit, ``waiting`` those that queue, ``patience`` the seconds that they can be expected to wait: beyond it a request from outside is
     refused at once, and originators have their turns in fair shares (bindings.admission). ``calls`` bounds the requests on their way to others;
     those to the schemes of ``unbounded`` stay in this process: they are not counted, and their senders keep the time.
-    With ``flexible`` requests in progress it is ``busy``. ``committed`` hears of each commit: its requests, the seconds it took, whether it succeeded.
+    With ``flexible`` requests in progress it is ``busy``. ``answered`` hears of each request, its answer and when it came;
+    ``committed`` of each commit: how many requests it was for, when it began, whether it succeeded. Both times are those of ``time.perf_counter``.
     """
 
     def __init__(
@@ -89,7 +90,8 @@ class Driver:
         calls: int = 256,
         flexible: int = 512,
         unbounded: frozenset[str] = frozenset(),
-        committed: Callable[[int, float, bool], None] = lambda requests, seconds, well: None,
+        answered: Callable[[Request, Response, float], None] = lambda request, response, since: None,
+        committed: Callable[[int, float, bool], None] = lambda requests, since, well: None,
     ) -> None:
         self._core = core
         self._store = store
@@ -108,6 +110,7 @@ class Driver:
         self._lateness = Lateness(self._loop.call_later, patience / _LOOPS)
         self._holds: dict[str, deque[_Job]] = {}
         self._committing = False
+        self._answered = answered
         self._heard = committed
         self._since = 0.0
         """When the commit that is on its way began."""
@@ -125,30 +128,34 @@ class Driver:
     def submit(self, request: Request) -> Response | asyncio.Future[Response]:
         """Answer a request: at once, or with a future that is resolved when everything it wrote is durable. Never raises."""
         if (self._lateness.late or self._queue.waiting >= self._limit) and not request.peer.internal and (seconds := self._refused(request)):
-            return _overloaded(request, seconds)
+            return self._told(request, overloaded(request, seconds), perf_counter())
         return self.run(self._core.handle(request), request)
 
     def _refused(self, request: Request) -> int:
         """Give the seconds after which a request from outside may come again while there is much to do, 0 when it may stay."""
-        line = _line(request)
+        line = line_of(request)
         if self._lateness.late and (seconds := self._lateness.refused(line)):
             return seconds
         return 0 if request.op is Operation.RETRIEVE else self._queue.refused(line)
 
     def run(self, steps: Steps, request: Request) -> Response | asyncio.Future[Response]:
         """Run what answers a request, as ``submit`` does."""
+        since = perf_counter()
         try:
             effect = next(steps)
         except StopIteration as stop:
-            answer: Response = stop.value
-            return answer
+            return self._told(request, stop.value, since)
         except Exception as error:
-            return refusal(request, error)
-        if effect is Turn.WRITE and not request.peer.internal and (seconds := self._queue.refused(_line(request))):
+            return self._told(request, refusal(request, error), since)
+        if effect is Turn.WRITE and not request.peer.internal and (seconds := self._queue.refused(line_of(request))):
             steps.close()
-            return _overloaded(request, seconds)
-        started: Response | asyncio.Future[Response] = self._start(_Job(steps, request), effect)
+            return self._told(request, overloaded(request, seconds), since)
+        started: Response | asyncio.Future[Response] = self._start(_Job(steps, request, None, since), effect)
         return started
+
+    def _told(self, request: Request, answer: Response, since: float) -> Response:
+        self._answered(request, answer, since)
+        return answer
 
     def begin(self, work: Work) -> None:
         """Run steps beside the requests. When what they wrote cannot be committed they are made anew after a moment."""
@@ -318,7 +325,7 @@ class Driver:
         if effect is Turn.WRITE:
             if wrote or not (self._committing or self._held or len(self._batch) >= self._limit):
                 return True
-            self._queue.append(_line(job.request), job)
+            self._queue.append(line_of(job.request), job)
         elif wrote and self._store.pending:
             job.ask = effect
             self._join(job)
@@ -356,6 +363,8 @@ class Driver:
 
     def _resolve(self, job: _Job) -> None:
         job.ended = True
+        if job.request is not None:
+            self._answered(job.request, job.result, job.since)
         if job.holding:
             self._release(job.holding)
         if job.future is None:
@@ -376,7 +385,7 @@ class Driver:
             return
         self._committing = True
         self._queue.committing()
-        self._since = self._loop.time()
+        self._since = perf_counter()
         self._syncing, self._batch = self._batch, []
         self._begun = self._core.begun()
         try:
@@ -417,7 +426,7 @@ class Driver:
             error = error or another
         self._committing = False
         self._queue.committed()
-        self._heard(len(jobs), self._loop.time() - self._since, error is None)
+        self._heard(len(jobs), self._since, error is None)
         self._resume()
         if self._batch and self._store.durable:
             self._commit()
@@ -472,26 +481,14 @@ class Driver:
                     watcher.set_result(None)
 
     def _ask(self, job: _Job, ask: Ask | Pause) -> None:
-        task = self._loop.create_task(self._answered(job, ask))
+        task = self._loop.create_task(self._carried(job, ask))
         self._asking[task] = job
         task.add_done_callback(self._asking.pop)
 
-    async def _answered(self, job: _Job, ask: Ask | Pause) -> None:
+    async def _carried(self, job: _Job, ask: Ask | Pause) -> None:
         if isinstance(ask, Pause):
             await asyncio.sleep(ask.seconds)
             self._step(job, (), False)
             return
         deadline = self._loop.time() + ask.seconds
         self._step(job, await self._calls.ask(ask.calls, deadline), False)
-
-
-def _line(request: Request | None) -> str:
-    """Give who waits in one line: an originator, whoever has no name yet by his address, and this CSE itself."""
-    if request is None or request.peer.internal:
-        return ""
-    return request.peer.identity or request.fr or request.peer.address or ""
-
-
-def _overloaded(request: Request, seconds: int) -> Response:
-    text = f"too many requests are waiting, try again in {seconds} s"
-    return Response(RSC.INTERNAL_SERVER_ERROR, request.rqi, {"m2m:dbg": text}, rvi=request.rvi, retry=seconds)

@@ -1,16 +1,14 @@
 """What the process counts, as Prometheus reads it. Counting is a few list items on the way of a request; everything else is asked when it is scraped."""
 
-import asyncio
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from time import perf_counter
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from bindings.ports import Handler
 from cse.codes import Operation
 from cse.primitives import Request, Response
 
@@ -56,46 +54,32 @@ class Histogram:
 class Meter:
     """What is counted while it happens: requests of each binding, and commits."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self.requests: dict[str, dict[int, Histogram]] = {}
         """binding -> rsc and operation -> seconds."""
         self.sizes = Histogram(SIZES)
         self.commits = {True: Histogram(SECONDS), False: Histogram(SECONDS)}
         """Whether they succeeded -> seconds."""
 
-    def measured(self, binding: str, handler: Handler) -> Handler:
-        """Give a handler that counts the answers of ``handler`` to the requests of a binding."""
-        table, clock = self.requests.setdefault(binding, {}), self._clock
-
-        def count(op: int, rsc: int, seconds: float) -> None:
-            key = rsc * _OPERATIONS + op
+    def answered(self, request: Request, response: Response, since: float) -> None:
+        """Count a request that came at ``since``; one that this CSE makes itself came through no listener, and is not counted."""
+        binding = request.peer.listener
+        if binding:
+            seconds = perf_counter() - since
+            key = response.rsc * _OPERATIONS + request.op
+            table = self.requests.get(binding)
+            if table is None:
+                table = self.requests[binding] = {}
             found = table.get(key)
             if found is None:
                 found = table[key] = Histogram(SECONDS)
             found.counts[bisect_left(SECONDS, seconds)] += 1
             found.total += seconds
 
-        def ended(op: int, started: float, future: asyncio.Future[Response]) -> None:
-            if not future.cancelled() and future.exception() is None:
-                count(op, future.result().rsc, clock() - started)
-
-        def answer(request: Request) -> Response | asyncio.Future[Response]:
-            started = clock()
-            found = handler(request)
-            if type(found) is Response:
-                count(request.op, found.rsc, clock() - started)
-                return found
-            future = asyncio.ensure_future(found)  # type: ignore[arg-type]
-            future.add_done_callback(partial(ended, request.op, started))
-            return future
-
-        return answer
-
-    def committed(self, requests: int, seconds: float, well: bool) -> None:
+    def committed(self, requests: int, since: float, well: bool) -> None:
         """Count a commit that made the changes of some requests durable, or failed to."""
         self.sizes.add(requests)
-        self.commits[well].add(seconds)
+        self.commits[well].add(perf_counter() - since)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +133,8 @@ class _Collector(Collector):
 
     def _requests(self) -> Iterator[Metric]:
         counts = CounterMetricFamily("cse_requests", "Requests by operation and response status code.", labels=["binding", "operation", "rsc"])
-        times = HistogramMetricFamily("cse_request_seconds", "Time from a request's arrival to its answer.", labels=["binding", "operation"])
+        text = "Time from a request to its answer, without what the binding takes to read and write them."
+        times = HistogramMetricFamily("cse_request_seconds", text, labels=["binding", "operation"])
         for binding, table in self._meter.requests.items():
             by_operation: dict[str, Histogram] = {}
             for key, found in sorted(table.items()):

@@ -15,6 +15,7 @@ from itertools import count
 from random import random
 from secrets import token_hex
 from socket import gaierror, gethostname
+from typing import Any
 
 from bindings import logs, metrics, ops, polling
 from bindings.coap.client import CoapSender
@@ -148,7 +149,7 @@ class Server:
         """How often each leniency of the compatibility profile was used."""
         self._parts = AsyncExitStack()
         self._listeners: list[Listener] = []
-        self._meter = metrics.Meter(time.perf_counter)
+        self._meter = metrics.Meter()
         self._deadline = 0.0
 
     @property
@@ -232,7 +233,7 @@ class Server:
             calls=config.running.calls,
             flexible=config.running.flexible,
             unbounded=polling.SCHEMES,
-            committed=self._meter.committed,
+            **self._counting(),
         )
         courier = Courier(
             store,
@@ -275,7 +276,7 @@ class Server:
             limits = config.http
             try:
                 web: Listener = await serve_http(
-                    self._measured("http", handler),
+                    handler,
                     *address(limits.listen),
                     body_limit=limits.body_limit,
                     line_limit=limits.line_limit,
@@ -299,15 +300,15 @@ class Server:
             lenient = compat.listener(config.compat.coap)
             try:
                 where, observing = address(config.coap.listen), Observing(core, lambda: driver.write(lambda: None))
-                measured = self._measured("coap", handler)
-                constrained: Listener = await serve_coap(measured, *where, limits=bounds, links=links, lenient=lenient, observing=observing)
+                constrained: Listener = await serve_coap(handler, *where, limits=bounds, links=links, lenient=lenient, observing=observing)
             except OSError as error:
                 raise StartError(f"CoAP cannot listen at {config.coap.listen}: {_why(error)}") from error
             self._listeners.append(constrained)
             self.coap = constrained.address
 
-    def _measured(self, binding: str, handler: Handler) -> Handler:
-        return self._meter.measured(binding, handler) if self.config.ops.metrics else handler
+    def _counting(self) -> dict[str, Any]:
+        """Give who hears of requests and commits, where there are metrics."""
+        return {"answered": self._meter.answered, "committed": self._meter.committed} if self.config.ops.metrics else {}
 
     async def _listen_for_operators(self, extra: Mapping[str, Extra]) -> None:
         listen = self.config.ops.listen

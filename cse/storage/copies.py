@@ -68,6 +68,8 @@ def located(url: str) -> tuple[str, Path]:
 
 def _placed(make: Callable[[Path, Path], None], source: Path, target: Path) -> int:
     """Have a copy made beside its place, durably, and put it there: a copy that is cut short never looks like one."""
+    if not target.parent.is_dir():
+        raise StoreRefused(f"{target} cannot be written: there is no directory {target.parent}")
     beside = target.with_name(f".{target.name}.part")
     try:
         beside.unlink(missing_ok=True)

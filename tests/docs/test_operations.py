@@ -25,7 +25,7 @@ async def test_the_backup_of_a_running_cse_has_everything(tmp_path: Path) -> Non
             container = await admin.create("cse-in", ResourceTypeID.CONTAINER, {}, name="box")
             for number in range(20):
                 await admin.put(container, str(number))
-        command = backup.text.replace("python3", f'"{sys.executable}"')
+        command = backup.text.replace("cse ", f'"{sys.executable}" -m apps.cli ', 1)
         process = await asyncio.create_subprocess_exec("sh", "-c", command, cwd=tmp_path)
         assert await process.wait() == 0
     async with running_cse(f"sqlite:///{tmp_path}/copy.db") as restored, Client.connect(restored.http, originator="CAdmin") as admin:

@@ -3,13 +3,14 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from apps.client import Client
 from cse.errors import InternalServerError
 from tests.faults.disk import Disk, limited, small
 from tests.faults.load import CLIENTS, LOG, WIDE, Ledger, connected, prepare, verify, working
-from tests.faults.server import serving, until
+from tests.faults.server import Serving, serving, until
 from tests.faults.target import listening
 
 
@@ -31,10 +32,12 @@ async def test_without_space_it_refuses_and_with_space_it_goes_on(disk: Disk) ->
                 await until(lambda goal=refusals: len(ledger.refused) >= goal, "changes are refused")  # type: ignore[misc]
                 async with connected(served) as client:
                     assert (await client.retrieve(LOG))["rn"] == "log", "reading needs no space"
+                assert await health(served) == 503
                 disk.clear(served)
             goal = len(ledger.logged) + 30
             await until(lambda: len(ledger.logged) >= goal, "creates are acknowledged again")
             assert not any(task.done() for task in tasks), "a client was not answered"
+            assert await health(served) == 200
         await verify(served, ledger)
         await target.until(lambda: ledger.logged.keys() <= {each.resource["ri"] for each in target.taken.values()}, "every create is notified")
         disk.fill(served)
@@ -49,6 +52,12 @@ async def test_without_space_it_refuses_and_with_space_it_goes_on(disk: Disk) ->
         unanswered = (await verify(served, ledger)).keys() - ledger.logged.keys()
         assert len(unanswered) <= CLIENTS, "what was refused has appeared"
         assert await served.stop() == 0
+
+
+async def health(served: Serving) -> int:
+    """Give the status of ``/health``."""
+    async with aiohttp.ClientSession() as session, session.get(f"{served.http}/health") as answer:
+        return answer.status
 
 
 async def flood(client: Client, ledger: Ledger) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from tests.faults.commands import cse
 from tests.faults.load import WIDE, Ledger, prepare, verify, working
 from tests.faults.server import serving, until
 from tests.faults.target import Target, agree, listening
@@ -41,8 +42,8 @@ async def test_nothing_acknowledged_is_lost_and_the_outbox_goes_on(tmp_path: Pat
     assert not ledger.refused
     told(target, set(existed) | ledger.doubtful)
     assert waiting(store) == 0, "what was delivered would be delivered again"
-    with closing(sqlite3.connect(store)) as file:
-        assert file.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    code, text = await cse("check-store", f"sqlite:///{store}")
+    assert code == 0, text
 
 
 def waiting(store: Path) -> int:

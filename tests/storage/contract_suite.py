@@ -1,6 +1,7 @@
 """What every store promises (cse.storage.contract); a store's test is a subclass of ``StoreContract``."""
 
 import pytest
+from msgspec.structs import replace
 
 from cse.storage import Query, Store, StoreRefused, commit, open_store
 from tests.storage.contract_base import ids, names, undone
@@ -368,6 +369,44 @@ class StoreContract(ReadingContract):
             assert store.subscriptions(container.ri) == (first, second)
         commit(store)
         assert store.subscriptions(container.ri) == (changed, third)
+
+    def test_the_outbox_tells_its_depth_and_its_oldest(self, store: Store) -> None:
+        assert store.outbox() == (0, 0.0)
+        with store.transaction() as transaction:
+            first = transaction.enqueue(replace(notice("http://a/"), created=5.0, held=True))
+            transaction.enqueue(replace(notice("http://a/"), created=7.0))
+            assert transaction.outbox() == (2, 5.0)
+            assert store.outbox() == (0, 0.0)
+        commit(store)
+        assert store.outbox() == (2, 5.0)
+        with store.transaction() as transaction:
+            transaction.drop([first.id])
+        commit(store)
+        assert store.outbox() == (1, 7.0)
+
+    def test_everything_is_listed_once_and_nothing_is_wrong_with_it(self, store: Store) -> None:
+        top, container = planted(store)
+        with store.transaction() as transaction:
+            made = [add(transaction, ty, container) for ty in (4, 3, 4, 4, 23)]
+            transaction.delete(made[2].ri)
+        commit(store)
+        found = ids(store.everything())
+        assert len(found) == len(set(found)) == store.count()
+        assert {top.ri, container.ri, *(one.ri for one in made if one is not made[2])} <= set(found)
+        order = [ri for ri in found if ri in (made[0].ri, made[3].ri)]
+        assert order == [made[0].ri, made[3].ri]
+        assert list(store.examine(repair=False)) == []
+
+    def test_values_are_read_as_they_were_published(self, store: Store) -> None:
+        with store.transaction() as transaction:
+            transaction.remember("probe", "1")
+            assert (transaction.value("probe"), store.value("probe")) == ("1", None)
+        commit(store)
+        with store.transaction() as transaction:
+            transaction.remember("probe", None)
+            assert store.value("probe") == "1"
+        commit(store)
+        assert store.value("probe") is None
 
     def test_reset(self, store: Store) -> None:
         _, container = planted(store)
