@@ -4,7 +4,7 @@ import asyncio
 import logging
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from ssl import SSLContext
@@ -16,6 +16,7 @@ from multidict import CIMultiDict
 
 from bindings.credentials import Credentials
 from bindings.http import mapping
+from bindings.http.accept import BACKLOG, Acceptor
 from bindings.ports import Handler, Lenient
 from bindings.serialization import Media
 from cse.errors import BadRequest, CSEError, InternalServerError, RequestTimeout, UnsupportedMediaType
@@ -50,10 +51,13 @@ class HttpListener:
 
     address: tuple[str, int]
     sockets: asyncio.Server
+    acceptors: Sequence[Acceptor]
     connections: web.Server
 
     async def close(self, grace: float) -> None:
         """Take no new requests, answer those in flight within ``grace`` seconds, then close."""
+        for acceptor in self.acceptors:
+            acceptor.close()
         self.sockets.close()
         self.connections.pre_shutdown()
         try:
@@ -114,8 +118,10 @@ async def serve(
             auto_decompress=False,
         )
 
-    sockets = await loop.create_server(connect, host, port, ssl=tls, reuse_port=reuse_port, backlog=1024)
-    return HttpListener(sockets.sockets[0].getsockname()[:2], sockets, connections)
+    own = sys.platform != "win32"
+    sockets = await loop.create_server(connect, host, port, ssl=tls, reuse_port=reuse_port, backlog=BACKLOG, start_serving=not own)
+    where = sockets.sockets[0].getsockname()[:2]
+    return HttpListener(where, sockets, [Acceptor(loop, connect, found.fileno(), tls) for found in sockets.sockets] if own else [], connections)
 
 
 class _Room:
