@@ -1,7 +1,7 @@
 """Takes connections, many at a turn of the event loop.
 
 libuv, and with it uvloop, takes one a turn. A turn is long when there is much to do, and then those who are connected already are served at the cost of all who
-are not.
+are not. So an Acceptor takes them beside the loop's own server.
 """
 
 import asyncio
@@ -17,7 +17,6 @@ _AT_ONCE = 100
 """Connections taken in one turn of the loop."""
 _AGAIN = 0.2
 """Seconds after which connections are taken again when the system had no room for another."""
-BACKLOG = 1024
 
 
 class Acceptor:
@@ -29,7 +28,6 @@ class Acceptor:
         self._tls = tls
         self._socket = socket.socket(fileno=os.dup(descriptor))
         self._socket.setblocking(False)
-        self._socket.listen(BACKLOG)
         self._connecting: set[asyncio.Task[None]] = set()
         self._short = False
         self._timer: asyncio.TimerHandle | None = None

@@ -16,7 +16,7 @@ from multidict import CIMultiDict
 
 from bindings.credentials import Credentials
 from bindings.http import mapping
-from bindings.http.accept import BACKLOG, Acceptor
+from bindings.http.accept import Acceptor
 from bindings.ports import Handler, Lenient
 from bindings.serialization import Media
 from cse.errors import BadRequest, CSEError, InternalServerError, RequestTimeout, UnsupportedMediaType
@@ -119,7 +119,7 @@ async def serve(
         )
 
     own = sys.platform != "win32"
-    sockets = await loop.create_server(connect, host, port, ssl=tls, reuse_port=reuse_port, backlog=BACKLOG, start_serving=not own)
+    sockets = await loop.create_server(connect, host, port, ssl=tls, reuse_port=reuse_port, backlog=1024)
     where = sockets.sockets[0].getsockname()[:2]
     return HttpListener(where, sockets, [Acceptor(loop, connect, found.fileno(), tls) for found in sockets.sockets] if own else [], connections)
 
