@@ -60,6 +60,9 @@ class CSE:
     originator had no privilege, also one that a group passed on to a member, and the path of the resource that it was about.
     """
 
+    observed: Container[str] = ()
+    """Resources (ri) of which ``told`` is to be told what has changed, once it is durable."""
+
     def __init__(
         self,
         store: Store,
@@ -100,8 +103,6 @@ class CSE:
         """When subscriptions that hold notifications back are looked at, by their ri."""
         self._types_due: float | None = None
         self._begun: list[Work] = []
-        self.observed: Container[str] = ()
-        """Resources (ri) whose changes somebody wants to be told, once they are durable."""
         self.told: Callable[[set[str]], None] = lambda touched: None
         self.may = self._access.may
         self.may_fan_out = self._access.may_fan_out

@@ -5,7 +5,7 @@ import logging
 import socket
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import lru_cache
@@ -21,6 +21,7 @@ from multidict import CIMultiDict
 
 from bindings.credentials import Credentials
 from bindings.http import mapping
+from bindings.http.accept import Acceptor
 from bindings.ports import Handler, Lenient
 from bindings.serialization import Media
 from cse.errors import BadRequest, CSEError, InternalServerError, RequestTimeout, UnsupportedMediaType
@@ -55,6 +56,7 @@ class HttpListener:
 
     address: tuple[str, int]
     sockets: asyncio.Server
+    acceptors: Sequence[Acceptor]
     connections: web.Server
 
     @property
@@ -64,6 +66,8 @@ class HttpListener:
 
     async def close(self, grace: float) -> None:
         """Take no new requests, answer those in flight within ``grace`` seconds, then close."""
+        for acceptor in self.acceptors:
+            acceptor.close()
         self.sockets.close()
         self.connections.pre_shutdown()
         try:
@@ -124,8 +128,10 @@ async def serve(
             auto_decompress=False,
         )
 
+    own = sys.platform != "win32"
     sockets = await loop.create_server(connect, host, port, ssl=tls, reuse_port=reuse_port, backlog=1024)
-    return HttpListener(sockets.sockets[0].getsockname()[:2], sockets, connections)
+    where = sockets.sockets[0].getsockname()[:2]
+    return HttpListener(where, sockets, [Acceptor(loop, connect, found.fileno(), tls) for found in sockets.sockets] if own else [], connections)
 
 
 class _Room:

@@ -11,12 +11,16 @@ from typing import cast
 
 from apps.client import Client
 from tests.benchmarks.http_load import complete, drive, quantile, request
+from tests.benchmarks.plan import CONNECTIONS as CLOSED
 from tests.benchmarks.plan import INSTANCE
 from tests.faults.server import Serving, serving
+from tests.reliability.faulty import Faults
 from tests.reliability.plan import Plan
 
 CONNECTIONS = 1000
-SECONDS = 10.0
+SECONDS = 8.0
+BATCH, SYNC = 32, 0.1
+"""Requests of a commit, and seconds that the disk takes for it."""
 _TICK = 0.002
 
 
@@ -136,26 +140,41 @@ async def beside(free: list[Wire], outcome: Outcome, message: bytes, seconds: fl
         await asyncio.sleep(0.05)
 
 
+async def table(served: Serving, capacity: float, flood: bytes, victim: bytes, limit: int) -> None:
+    """Offer half to eight times of a capacity; then a flood of four times by one originator with another beside it. Print what came of it."""
+    print(f"\n{HEAD}", flush=True)
+    for times in (0.5, 1, 2, 4, 8):
+        outcome = Outcome()
+        async with wires(served, limit, outcome) as free:
+            await offer(free, outcome, flood, capacity * times, SECONDS)
+        print(outcome.row(f"{times:g} x", SECONDS), flush=True)
+    for name, times in (("alone", 0.0), ("beside 4 x", 4.0)):
+        crowd, one = Outcome(), Outcome()
+        async with wires(served, limit, crowd) as free, wires(served, 1, one) as own:
+            jobs = [beside(own, one, victim, SECONDS)]
+            if times:
+                jobs.append(offer(free, crowd, flood, capacity * times, SECONDS))
+            await asyncio.gather(*jobs)
+        if times:
+            print(crowd.row("flooder, 4 x", SECONDS))
+        print(one.row(f"another, {name}", SECONDS), flush=True)
+
+
 async def long(plan: Plan) -> str:
-    """Measure the capacity; offer one to eight times of it; then a flood by one originator with another beside it."""
+    """Overload a disk that takes 32 requests each 0.1 s, which any machine can, and then the processor, which wants a quiet machine."""
     with TemporaryDirectory() as folder:
+        faults = Faults(Path(folder) / "faults")
+        program = ("-m", "tests.reliability.faulty", str(Path(folder) / "faults"))
+        async with serving(Path(folder) / "slow.db", "--set", f"limits.batch={BATCH}", program=program) as served:
+            flood, victim = await prepare(served, "flood", "victim")
+            faults.tell(slow=SYNC)
+            capacity = (load := await drive(served.address, iter([flood] * 1000), SECONDS)).requests / load.seconds
+            capacity *= BATCH / CLOSED
+            print(f"a slow disk: {capacity:,.0f} creates/s, {BATCH} a commit")
+            await table(served, capacity, flood, victim, CONNECTIONS)
         async with serving(Path(folder) / "cse.db") as served:
             flood, victim = await prepare(served, "flood", "victim")
             capacity = (load := await drive(served.address, iter([flood] * 40_000), SECONDS)).requests / load.seconds
-            print(f"capacity: {capacity:,.0f} creates/s by 16 connections, p50 {load.p50 * 1000:.1f} ms, p99 {load.p99 * 1000:.1f} ms\n\n{HEAD}", flush=True)
-            for times in (0.5, 1, 2, 4, 8):
-                outcome = Outcome()
-                async with wires(served, CONNECTIONS, outcome) as free:
-                    await offer(free, outcome, flood, capacity * times, SECONDS)
-                print(outcome.row(f"{times:g} x", SECONDS), flush=True)
-            for name, times in (("alone", 0.0), ("beside 4 x", 4.0)):
-                crowd, one = Outcome(), Outcome()
-                async with wires(served, CONNECTIONS, crowd) as free, wires(served, 1, one) as own:
-                    jobs = [beside(own, one, victim, SECONDS)]
-                    if times:
-                        jobs.append(offer(free, crowd, flood, capacity * times, SECONDS))
-                    await asyncio.gather(*jobs)
-                if times:
-                    print(crowd.row("flooder", SECONDS))
-                print(one.row(f"another, {name}", SECONDS), flush=True)
+            print(f"\nthe processor: {capacity:,.0f} creates/s by {CLOSED} connections, p50 {load.p50 * 1000:.1f} ms, p99 {load.p99 * 1000:.1f} ms")
+            await table(served, capacity, flood, victim, CONNECTIONS)
             return f"\nmemory {served.memory() >> 20} MB; log: {served.log or 'empty'}"

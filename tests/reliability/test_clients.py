@@ -4,9 +4,10 @@ import asyncio
 import json
 from contextlib import AsyncExitStack
 from pathlib import Path
+from socket import create_connection
 
 from tests.faults.load import LOG, connected, prepare
-from tests.faults.server import serving, until
+from tests.faults.server import PATIENCE, serving, until
 from tests.faults.target import Target, agree, listening
 from tests.faults.test_clients import GET, HEAD, answer, create, opened, rest
 from tests.reliability.faulty import Faults
@@ -54,6 +55,25 @@ async def test_who_comes_when_all_places_are_taken_is_told_to_come_again() -> No
             await client.put(LOG, "2")
         assert served.log.count("HTTP connections are open") == 1
         assert await served.stop() == 0
+
+
+async def test_who_connects_behind_a_crowd_has_his_turn() -> None:
+    """Each turn of the server's loop is long while a crowd is at work; who waits to be let in must not need a turn for each who was before him."""
+    crowd, each = 300, 30
+    async with serving("memory:", "--set", "limits.patience=1000") as served, AsyncExitStack() as parts:
+        await prepare(served)
+        async with connected(served) as client:
+            await client.container("cse-in", "other")
+        for _ in range(crowd):
+            other = parts.enter_context(create_connection(served.address))
+            other.sendall(create("x") * each)
+        last = parts.enter_context(create_connection(served.address))
+        last.sendall(create("x").replace(b"/cse-in/log", b"/cse-in/other"))
+        last.settimeout(PATIENCE)
+        assert (await asyncio.to_thread(last.recv, 100)).startswith(b"HTTP/1.1 201 ")
+        async with connected(served, "coap") as client:
+            done = (await client.retrieve(LOG))["cni"]
+        assert done < crowd * each / 2, "the crowd has had its turn again and again before"
 
 
 async def test_a_subscriber_that_is_away_for_an_hour_gets_everything_in_order_and_no_storm(tmp_path: Path) -> None:
