@@ -1,6 +1,7 @@
 """Concurrent clients of containers, over HTTP and CoAP, and the histories of what they were told."""
 
 import asyncio
+import itertools
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -87,7 +88,7 @@ async def histories_of(served: Serving, requests: int, random: Random) -> dict[s
 def overlapping(history: list[Event]) -> int:
     """Count the requests that another one overlaps: without any the clients were not concurrent, and the check says little."""
     ordered = sorted(history, key=lambda event: event.sent)
-    return sum(later.sent < earlier.answered for earlier, later in zip(ordered, ordered[1:], strict=False))
+    return sum(later.sent < earlier.answered for earlier, later in itertools.pairwise(ordered))
 
 
 def check(histories: Mapping[str, list[Event]]) -> None:

@@ -47,9 +47,9 @@ conditions = st.builds(
     st.fixed_dictionaries(
         {},
         optional={
-            **{"ty": some_types, "pty": some_types, "chty": some_types, "lbl": patterns, "clbl": patterns, "palb": patterns},
-            **{"rn": st.sampled_from(("x", "i*", "*", "g")), "sza": small, "szb": small, "stb": small, "sts": small},
-            **{"cra": st.integers(0, 60), "crb": st.integers(0, 60), "exb": st.integers(0, 60)},
+            "ty": some_types, "pty": some_types, "chty": some_types, "lbl": patterns, "clbl": patterns, "palb": patterns,
+            "rn": st.sampled_from(("x", "i*", "*", "g")), "sza": small, "szb": small, "stb": small, "sts": small,
+            "cra": st.integers(0, 60), "crb": st.integers(0, 60), "exb": st.integers(0, 60),
         },
     ),
 )
