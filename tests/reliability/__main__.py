@@ -6,12 +6,14 @@ from typing import Annotated
 
 import typer
 
-from tests.reliability import concurrent, model
+from tests.reliability import concurrent, fuzz, model, sockets
 from tests.reliability.plan import Plan
 
 RUNS: Mapping[str, Callable[[Plan], Awaitable[str]]] = {
     "model": model.long,
     "linearisability": concurrent.long,
+    "fuzz": fuzz.long,
+    "sockets": sockets.long,
 }
 """Each gives a sentence with its figure, and raises AssertionError for what it finds."""
 

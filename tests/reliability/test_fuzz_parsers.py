@@ -17,6 +17,7 @@ from cse.address import parse, sp_relative
 from cse.codes import Operation
 from cse.datatypes import microseconds_of, seconds_of, timestamp
 from cse.primitives import NOBODY, Request
+from tests.reliability.fuzz import fuzz
 from tests.reliability.garbage import BOMBS, PARSERS, feed
 
 QUICK = settings(max_examples=30, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
@@ -26,12 +27,7 @@ PATIENCE = 20.0
 
 @pytest.mark.parametrize("name", PARSERS)
 def test_a_parser_raises_nothing_but_its_own_error(name: str) -> None:
-    @QUICK
-    @given(PARSERS[name].given)
-    def fed(found: Any) -> None:
-        feed(name, found)
-
-    fed()
+    fuzz(name, 30, repeatable=True)
 
 
 @pytest.mark.parametrize("name", BOMBS)

@@ -51,9 +51,12 @@ def test_no_form_of_an_address_leads_around_a_policy(cse: Driven) -> None:
 
 
 @pytest.mark.parametrize("to", [
-    "cse-in/other/../meter/power", "cse-in/other/./../../meter", "../cse-in/meter", "cse-in//meter", "cse-in/meter/power/", "cse-in/other/mine/../../meter/power",
-    "~/id-in/cse-in/meter", "_/acme.example.com/id-in/cse-in/meter", "cse-in/%2e%2e/meter", "cse-in%2Fmeter", "cse-in/meter\x00", "cse-in/ｍeter", "cse-in/meter%00",
-    "-/-/meter", "//id-in/cse-in/meter", "///cse-in/meter", "cse-in/other/mine/la/../../../meter", "cse-in/other/fopt/meter", "id-in/id-in/meter", "CSE-IN/METER",
+    "cse-in/other/../meter/power", "cse-in/other/./../../meter", "../cse-in/meter", "cse-in//meter",
+    "cse-in/meter/power/", "cse-in/other/mine/../../meter/power",
+    "~/id-in/cse-in/meter", "_/acme.example.com/id-in/cse-in/meter", "cse-in/%2e%2e/meter", "cse-in%2Fmeter",
+    "cse-in/meter\x00", "cse-in/ｍeter", "cse-in/meter%00",
+    "-/-/meter", "//id-in/cse-in/meter", "///cse-in/meter", "cse-in/other/mine/la/../../../meter",
+    "cse-in/other/fopt/meter", "id-in/id-in/meter", "CSE-IN/METER",
     "cse-in/" + "meter/" * 300 + "power", "cse-in/" * 400, "#", "cse-in#", "cse-in/meter/power#con#con", "cse-in/meter;power", "cse-in/meter/power?x",
 ])  # fmt: skip
 def test_path_tricks_lead_nowhere(cse: Driven, to: str) -> None:
@@ -72,8 +75,10 @@ def test_a_refusal_does_not_tell_the_path_of_what_was_asked_for_by_its_identifie
         assert "hidden-name" not in str(refused.pc)
 
 
-@pytest.mark.parametrize("fr", ["/id-in", "//acme.example.com/id-in", "id-in", "/id-in/", "CAdmin ", "cadmin", "/CAdmin", "//acme.example.com/CAdmin", "*", "C*", "all", "C", "S",
-                                "/id-in/-", "CAdmin/x", "Cmeter/power", "//other.example/id-in/CAdmin", "//other.example/id-in/Cmeter", "/id-other/Cmeter", "\u0421meter"])  # fmt: skip
+@pytest.mark.parametrize("fr", ["/id-in", "//acme.example.com/id-in", "id-in", "/id-in/", "CAdmin ", "cadmin", "/CAdmin",
+    "//acme.example.com/CAdmin", "*", "C*", "all", "C", "S",
+                                "/id-in/-", "CAdmin/x", "Cmeter/power", "//other.example/id-in/CAdmin",
+                                "//other.example/id-in/Cmeter", "/id-other/Cmeter", "\u0421meter"])  # fmt: skip
 def test_no_name_is_that_of_the_cse_the_admin_or_another_ae_but_its_own(cse: Driven, fr: str) -> None:
     answer = cse.retrieve(POWER, fr)
     assert answer.rsc in (RSC.ORIGINATOR_HAS_NO_PRIVILEGE, RSC.BAD_REQUEST), answer
@@ -140,14 +145,18 @@ def test_discovery_and_trees_leave_out_what_may_not_be_seen(cse: Driven) -> None
     open_to_all = policy(cse, "open", rule("all", 63))
     of(cse.update(AE, {"m2m:ae": {"acpi": [open_to_all]}}, ME))
     hidden = seen(cse, POWER)["ri"]
-    for answer in [cse.retrieve("cse-in", EVE, fc={"fu": 1}), cse.retrieve("cse-in", EVE, fc={"fu": 1}, rcn=6, drt=2)] + [cse.retrieve(AE, EVE, rcn=rcn) for rcn in (4, 5, 6, 8)]:
+    for answer in [cse.retrieve("cse-in", EVE, fc={"fu": 1}), cse.retrieve("cse-in", EVE, fc={"fu": 1}, rcn=6, drt=2)] + [
+        cse.retrieve(AE, EVE, rcn=rcn) for rcn in (4, 5, 6, 8)
+    ]:
         assert answer.ok
         assert POWER not in str(answer.pc)
         assert f"'{hidden}'" not in str(answer.pc)
         assert SECRET not in str(answer.pc)
 
 
-@pytest.mark.parametrize("condition", [{"clbl": ["classified"]}, {"clbl": ["c*"]}, {"chty": [3]}, {"catr": {"rn": ["power"]}}, {"catr": {"lbl": ["classified"]}}])
+@pytest.mark.parametrize(
+    "condition", [{"clbl": ["classified"]}, {"clbl": ["c*"]}, {"chty": [3]}, {"catr": {"rn": ["power"]}}, {"catr": {"lbl": ["classified"]}}]
+)
 def test_conditions_on_children_say_nothing_of_children_that_may_not_be_seen(cse: Driven, condition: dict[str, Any]) -> None:
     of(cse.update(POWER, {"m2m:cnt": {"lbl": ["classified"]}}, ME))
     of(cse.update(AE, {"m2m:ae": {"acpi": [policy(cse, "open", rule("all", 63))]}}, ME))
