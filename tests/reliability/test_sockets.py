@@ -72,7 +72,7 @@ async def test_path_tricks_find_nothing(served: Serving) -> None:
     head = HEAD.replace(b"Ceve", b"CAdmin").partition(b"Content-Type")[0] + ONCE
     for path in PATHS:
         answer = await exchange(served, b"GET " + path.encode() + b" HTTP/1.1\r\n" + head + b"\r\n")
-        assert answer == b"" or answer.startswith(b"HTTP/1.1 4"), (path, answer)
+        assert answer == b"" or answer.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4")), (path, answer)
     await alive(served)
 
 
@@ -99,7 +99,7 @@ async def test_no_header_is_injected_through_one_that_comes_back(served: Serving
 async def test_long_identifiers_and_headers_are_refused(served: Serving) -> None:
     for line in (b"X-M2M-RI: " + b"r" * 100_000, b"\r\n".join(b"X-%d: a" % number for number in range(5000)), b"X-M2M-Origin: C" + b"a" * 5000):
         answer = await exchange(served, b"GET /cse-in HTTP/1.1\r\nHost: h\r\nConnection: close\r\n" + line + b"\r\n\r\n")
-        assert answer == b"" or answer.startswith(b"HTTP/1.1 4"), answer
+        assert answer == b"" or answer.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4")), answer
     await alive(served)
 
 
