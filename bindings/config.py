@@ -196,6 +196,8 @@ def _read(path: Path, table: Mapping[str, Row]) -> Iterator[tuple[str, Any]]:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: is no TOML: {error}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path}: is nested too deep") from error
     for section, content in document.items():
         if not isinstance(content, dict):
             raise ConfigError(f"{path}: {section} stands outside a section{_nearest(section, table)}")

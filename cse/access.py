@@ -13,6 +13,7 @@ from cse import schedule
 from cse.address import absolute, locate, parse, same_entity, sp_relative
 from cse.codes import AccessControlOperation as Right
 from cse.codes import ResourceTypeID
+from cse.criteria import Glob, like
 from cse.errors import BadRequest
 from cse.geo import distance, position
 from cse.primitives import Request
@@ -22,8 +23,6 @@ from cse.schema import Settings
 from cse.storage.contract import Reader
 
 T = TypeVar("T")
-Glob = tuple[str, ...]
-"""A text with wildcards, split at them: ``C*7`` is ("C", "7")."""
 
 # plain numbers: arithmetic with enumerations costs a microsecond, and this is done for every resource that discovery finds
 _POLICY, _AE, _BASE, _GROUP = map(int, (ResourceTypeID.ACCESS_CONTROL_POLICY, ResourceTypeID.AE, ResourceTypeID.CSE_BASE, ResourceTypeID.GROUP))
@@ -316,22 +315,6 @@ class Access:
 def _unruled(attributes: Mapping[str, Any]) -> bool:
     """Tell whether a resource names neither policies nor a custodian."""
     return not attributes.get("acpi") and not attributes.get("cstn")
-
-
-def like(glob: Glob, text: str) -> bool:
-    """Tell whether a text fits a glob, in time proportional to both: the wildcard stands for any text, none included."""
-    if len(glob) == 1:
-        return glob[0] == text
-    first, *middle, last = glob
-    if len(text) < len(first) + len(last) or not text.startswith(first) or not text.endswith(last):
-        return False
-    place, end = len(first), len(text) - len(last)
-    for part in middle:
-        place = text.find(part, place, end)
-        if place < 0:
-            return False
-        place += len(part)
-    return True
 
 
 def compile_rules(value: Any, cse_id: str, sp_id: str) -> Iterator[Rule]:

@@ -44,6 +44,7 @@ class Settings:
     max_group_nesting: int = setting(8, "Groups within groups that a fan-out follows.", "limits")
     max_group_members: int = setting(10_000, "Most members of a group.", "limits")
     member_retry_interval: float = setting(60.0, "Time until group members that could not be reached are asked for their type again.", "limits")
+    max_tree_depth: int = setting(60, "Levels of resources below the CSEBase, without instances: what is deeper could not be shown in one answer.", "limits")
     max_name_length: int = setting(255, "Characters of a resource name.", "limits")
 
     default_batch_seconds: float = setting(60.0, "Longest collection of a batch whose batchNotify has a number but no duration.", "notification")

@@ -2,19 +2,34 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from fnmatch import translate
-from typing import Any
+from typing import Any, Protocol
 
-import jsonpath_rfc9535 as jsonpath
 import orjson
 import shapely
 
+from cse import jsonpath
 from cse.codes import FilterOperation, GeometryType, GeoSpatialFunctionType
 from cse.errors import BadRequest, NotImplementedByCSE
 from cse.record import Record
-from cse.storage.contract import Reader
 
-Predicate = Callable[[Reader, Record], bool]
+
+class Relatives(Protocol):
+    """What conditions on children and parents look at: a store, or what somebody may see of one."""
+
+    def get(self, ri: str) -> Record | None:
+        """Give the resource with this unstructured identifier."""
+
+    def children(self, pi: str, /) -> Iterable[Record]:
+        """Give the direct children."""
+
+
+Predicate = Callable[[Relatives, Record], bool]
+
+Glob = tuple[str, ...]
+"""A text with wildcards, split at them: ``C*7`` is ("C", "7")."""
+
+RELATIVES = frozenset({"chty", "pty", "clbl", "palb", "catr", "patr"})
+"""Conditions on children and on the parent."""
 
 HANDLING = frozenset({"fu", "fo", "lim", "lvl", "ofst", "arp", "ops"})
 """Members of filterCriteria that say how to search, not what to find."""
@@ -72,10 +87,26 @@ def _since(name: str) -> Callable[[Any], Predicate]:
 def text_test(patterns: Iterable[str]) -> Callable[[str], bool]:
     """Give a test whether a text equals one of some patterns, in which ``*`` stands for any characters."""
     plain = frozenset(found for found in patterns if "*" not in found)
-    wild = [re.compile(translate(re.sub(r"([\[?])", r"[\1]", found))) for found in patterns if "*" in found]
+    wild = [tuple(found.split("*")) for found in patterns if "*" in found]
     if not wild:
         return plain.__contains__
-    return lambda text: text in plain or any(found.match(text) for found in wild)
+    return lambda text: text in plain or any(like(found, text) for found in wild)
+
+
+def like(glob: Glob, text: str) -> bool:
+    """Tell whether a text fits a glob, in time proportional to both: the wildcard stands for any text, none included."""
+    if len(glob) == 1:
+        return glob[0] == text
+    first, *middle, last = glob
+    if len(text) < len(first) + len(last) or not text.startswith(first) or not text.endswith(last):
+        return False
+    place, end = len(first), len(text) - len(last)
+    for part in middle:
+        place = text.find(part, place, end)
+        if place < 0:
+            return False
+        place += len(part)
+    return True
 
 
 def _labels(wanted: Any) -> Predicate:
@@ -151,7 +182,7 @@ def _attribute_predicates(name: str, value: Any) -> list[Predicate]:
     for short, wanted in attribute_pairs(value).items():
         equal = _equal(wanted)
 
-        def has(_: Reader, record: Record, short: str = short, equal: Callable[[Any], bool] = equal) -> bool:
+        def has(_: Relatives, record: Record, short: str = short, equal: Callable[[Any], bool] = equal) -> bool:
             return short in record.attributes and equal(record.attributes[short])
 
         made.append(_ATTRIBUTES[name](has))
@@ -159,22 +190,16 @@ def _attribute_predicates(name: str, value: Any) -> list[Predicate]:
 
 
 def _content(query: str) -> Predicate:
-    try:
-        path = jsonpath.compile(query)
-    except jsonpath.JSONPathError as error:
-        raise BadRequest(f"the filter criterion cfq is no JSONPath: {error}") from error
+    finds = jsonpath.compile_query(query)
 
-    def matches(_: Reader, record: Record) -> bool:
+    def matches(_: Relatives, record: Record) -> bool:
         content = record.attributes.get("con")
         if isinstance(content, str):
             try:
                 content = orjson.loads(content)
             except orjson.JSONDecodeError:
                 return False
-        try:
-            return isinstance(content, dict | list) and len(path.find(content)) > 0
-        except jsonpath.JSONPathError:
-            return False
+        return isinstance(content, dict | list) and finds(content)
 
     return matches
 
@@ -209,7 +234,7 @@ def _geometry(kind: int, coordinates: Any, function: int) -> Predicate:
         except BadRequest:
             return False
 
-    def matches(_: Reader, record: Record) -> bool:
+    def matches(_: Relatives, record: Record) -> bool:
         place = record.attributes.get("loc")
         return any(map(fits, place if isinstance(place, list) else [place] if place else []))
 
@@ -226,7 +251,7 @@ def _label_query(expressions: Any) -> Predicate:
     """Compile labelsQuery: expressions over the key and value parts of labels, one of which suffices."""
     tests = [_label_expression(found) for found in ([expressions] if isinstance(expressions, str) else expressions)]
 
-    def matches(_: Reader, record: Record) -> bool:
+    def matches(_: Relatives, record: Record) -> bool:
         labels: dict[str, set[str]] = {}
         for label in record.attributes.get("lbl", ()):
             key, colon, value = label.partition(":")

@@ -438,7 +438,7 @@ def _coordinates(text: str) -> None:
 
     try:
         right = numbers(json.loads(text))
-    except RecursionError:
+    except (OverflowError, RecursionError):
         right = False
     if not right:
         raise ValueError("no coordinates")

@@ -6,11 +6,11 @@ from typing import Any
 
 from cse.codes import AccessControlOperation as Right
 from cse.codes import AERegistrationStatus, ContentStatus, FilterOperation, ResultContent
-from cse.criteria import HANDLING, attribute_pairs, compile_conditions
+from cse.criteria import HANDLING, attribute_pairs
 from cse.errors import BadRequest
 from cse.primitives import Request
 from cse.record import Record
-from cse.results import Result, address, hidden, reference
+from cse.results import Result, address, conditions, hidden, reference
 from cse.schema import Host
 from cse.storage.contract import Query, Reader
 
@@ -57,10 +57,10 @@ def _reference(host: Host, request: Request, hit: Found) -> dict[str, Any]:
 
 
 def _hits(host: Host, reader: Reader, request: Request, target: Record, criteria: Mapping[str, Any]) -> Iterator[Found]:
-    test = compile_conditions(criteria)
+    test = conditions(host, reader, request)
     relative = criteria.get("arp")
     for record in candidates(reader, target, criteria):
-        if test is not None and not test(reader, record):
+        if test is not None and not test(record):
             continue
         hit: Found | None = Found(record) if relative is None else _apply(host, reader, record, relative)
         if hit is None or hidden(host, reader, hit.record) or _gone(host, reader, hit.record, target):

@@ -39,9 +39,9 @@ def answer(request: Request, rsc: RSC, pc: Any = None, status: int | None = None
 
 
 def require(host: Host, reader: Reader, request: Request, right: Right, target: Record) -> None:
-    """Raise OriginatorHasNoPrivilege naming operation and resource unless the originator has the privilege."""
+    """Raise OriginatorHasNoPrivilege naming operation and resource, as the originator does, unless it has the privilege: its path is none of its business."""
     if not host.may(reader, request, right, target):
-        raise OriginatorHasNoPrivilege(f"{request.fr or 'nobody'} has no {right.name} privilege on {target.path}")
+        raise OriginatorHasNoPrivilege(f"{request.fr or 'nobody'} has no {right.name} privilege on {request.to}")
 
 
 def _current(reader: Reader, target: Record) -> Record:
@@ -114,12 +114,14 @@ def _check_create(
         raise OperationNotAllowed(f"{kind.name} resources are only created by the CSE")
     allowed = kind.authorize(host, reader, request, parent) if kind.authorize is not None else host.may(reader, request, Right.CREATE, parent, kind.ty)
     if not allowed:
-        raise OriginatorHasNoPrivilege(f"{request.fr or 'nobody'} has no CREATE privilege for {kind.name} on {parent.path}")
+        raise OriginatorHasNoPrivilege(f"{request.fr or 'nobody'} has no CREATE privilege for {kind.name} on {request.to}")
     if not host.may_contain(parent, kind):
         where = f"{parent.path} ({host.type_of(parent).name})"
         if kind.ty == ResourceTypeID.SUBSCRIPTION:
             raise TargetNotSubscribable(f"{where} cannot be subscribed to")
         raise InvalidChildResourceType(f"{kind.name} is not a child type of {where}")
+    if not kind.instance and parent.path.count("/") >= host.settings.max_tree_depth:
+        raise BadRequest(f"{parent.path[:80]}... is at the greatest depth that is allowed, {host.settings.max_tree_depth} levels")
     kind = choose(kind, request.pc)
     given = host.checker(kind).create(request.pc)
     if given.get("cr") is not None:
@@ -219,11 +221,11 @@ def retrieve(host: Host, request: Request, target: Record, attribute: str | None
             raise NotImplementedByCSE(f"filterUsage {usage} is not supported")
     rcn = request.rcn
     whole = rcn in results.CHILDREN
-    if filters and not whole:
-        match(reader, filters, target)
     granted = host.granted_attributes(reader, request, Right.RETRIEVE, target)
     if granted is not None and not granted:
-        raise OriginatorHasNoPrivilege(f"{request.fr or 'nobody'} has no RETRIEVE privilege on {target.path}")
+        raise OriginatorHasNoPrivilege(f"{request.fr or 'nobody'} has no RETRIEVE privilege on {request.to}")
+    if filters and not whole:
+        match(host, reader, request, target)
     if results.hidden(host, reader, target):
         raise OperationNotAllowed(f"{target.path} cannot be retrieved: its container has disableRetrieval")
     if rcn not in _PLAIN and not whole:
@@ -245,10 +247,13 @@ def _found(request: Request, result: Result) -> Response:
     return answer(request, RSC.OK, result.pc, result.status, result.offset)
 
 
-def match(reader: Reader, filters: Mapping[str, Any], target: Record) -> None:
-    """Treat a target that does not match the conditions of a request as missing (TS-0004 7.3.3.14)."""
-    test = criteria.compile_conditions(filters)
-    if test is not None and not test(reader, target):
+def match(host: Host, reader: Reader, request: Request, target: Record) -> None:
+    """Treat a target that does not match the conditions of a request as missing (TS-0004 7.3.3.14).
+
+    This comes behind the privilege and not before it, as in the text: else who has none would find out attributes by asking for them.
+    """
+    test = results.conditions(host, reader, request)
+    if test is not None and not test(target):
         raise NotFound(f"{target.path} does not match the filter criteria")
 
 
@@ -370,25 +375,25 @@ def _parent(change: Change, record: Record) -> Record:
 
 
 def _check_update(host: Host, reader: Reader, request: Request, target: Record) -> dict[str, Any]:
-    """Check conditions, privilege and representation of an UPDATE, in that order, and give the changes."""
+    """Check privilege, conditions and representation of an UPDATE, in that order, and give the changes."""
     kind = host.type_of(target)
     if kind.instance or not kind.parents:
         raise OperationNotAllowed(f"a {kind.name} cannot be updated")
-    if request.fc:
-        match(reader, request.fc, target)
     body = request.pc.get(kind.short) if isinstance(request.pc, Mapping) else None
     granted: frozenset[str] | None = None
     if isinstance(body, Mapping) and "acpi" in body:
         if not host.may_change_policies(reader, request, target):
-            raise OriginatorHasNoPrivilege(f"{request.fr or 'nobody'} may not change the policies of {target.path}")
+            raise OriginatorHasNoPrivilege(f"{request.fr or 'nobody'} may not change the policies of {request.to}")
         if len(body) > 1:
             raise BadRequest(f"acpi must be the only attribute of its UPDATE, not together with {next(name for name in body if name != 'acpi')!r}")
     else:
         require(host, reader, request, Right.UPDATE, target)
         granted = host.granted_attributes(reader, request, Right.UPDATE, target)
+    if request.fc:
+        match(host, reader, request, target)
     given = host.checker(kind).update(request.pc)
     if granted is not None and (refused := sorted(given.keys() - granted)):
-        raise OriginatorHasNoPrivilege(f"{request.fr or 'nobody'} has no UPDATE privilege on {refused[0]!r} of {target.path}")
+        raise OriginatorHasNoPrivilege(f"{request.fr or 'nobody'} has no UPDATE privilege on {refused[0]!r} of {request.to}")
     _check_end(host, given)
     if given.get("acpi"):
         _check_policies(host, reader, given["acpi"])
@@ -426,9 +431,9 @@ def delete(host: Host, request: Request, target: Record, again: Callable[[Reader
     with host.write(request) as change:
         transaction = change.transaction
         record = _current(transaction, target) if again is None else again(transaction)
-        if request.fc:
-            match(transaction, request.fc, record)
         require(host, transaction, request, Right.DELETE, record)
+        if request.fc:
+            match(host, transaction, request, record)
         result = Result(None)
         if request.rcn in results.CHILDREN:
             result = results.tree(host, transaction, request, record)

@@ -11,6 +11,9 @@ from cse.errors import BadRequest, OriginatorNotAuthenticated, ReleaseVersionNot
 from cse.primitives import Request
 from cse.structures import FILTER_CRITERIA
 
+_END = seconds_of("99991231T235959")
+"""The last moment that has a timestamp: what ends later ends then."""
+
 
 def check(request: Request, settings: Settings, authenticated: frozenset[str]) -> None:
     """Check the parameters of a request before anything else is looked at; ``authenticated`` are originators that must be. Raises CSEError."""
@@ -65,7 +68,7 @@ def _check_filter(request: Request) -> None:
 def moment(value: str | int, name: str, now: float) -> float:
     """Give an absRelTimestamp as seconds since the epoch; a relative one counts from now. Raises BadRequest."""
     try:
-        return now + value / 1000 if isinstance(value, int) else seconds_of(value)
+        return min(now + value / 1000, _END) if isinstance(value, int) else seconds_of(value)
     except ValueError as error:
         raise BadRequest(f"{name} {value!r} is no timestamp: {error}") from error
 

@@ -1,12 +1,12 @@
 """What an answer contains: resultContent and the forms of a tree (TS-0004 7.5.2, TS-0001 8.1.2)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from cse.codes import AccessControlOperation as Right
 from cse.codes import ContentStatus, DesIdResType, Operation, ResultContent
-from cse.criteria import compile_conditions
+from cse.criteria import RELATIVES, Predicate, Relatives, compile_conditions
 from cse.errors import BadRequest
 from cse.primitives import Request
 from cse.record import Record
@@ -35,6 +35,36 @@ class Result:
     pc: Any
     status: int | None = None
     offset: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """The resources of which an originator may know: conditions on others would tell what is in them."""
+
+    host: Host
+    reader: Reader
+    request: Request
+
+    def get(self, ri: str) -> Record | None:
+        record = self.reader.get(ri)
+        return record if record is not None and self._may(record) else None
+
+    def children(self, pi: str) -> Iterator[Record]:
+        return filter(self._may, self.reader.children(pi))
+
+    def _may(self, record: Record) -> bool:
+        may = self.host.may
+        return may(self.reader, self.request, Right.DISCOVERY, record) or may(self.reader, self.request, Right.RETRIEVE, record)
+
+
+def conditions(host: Host, reader: Reader, request: Request) -> Callable[[Record], bool] | None:
+    """Give the test of a request's filter criteria, None when they have no conditions. What its originator may not see is not looked at (TS-0004 7.3.3.14)."""
+    test: Predicate | None = compile_conditions(request.fc or {})
+    if test is None:
+        return None
+    known = test
+    relatives: Relatives = reader if RELATIVES.isdisjoint(request.fc or {}) else _Seen(host, reader, request)
+    return lambda record: known(relatives, record)
 
 
 def representation(host: Host, record: Record, only: frozenset[str] | None = None) -> dict[str, Any]:
@@ -90,7 +120,7 @@ def tree(host: Host, reader: Reader, request: Request, target: Record) -> Result
     """
     rcn = ResultContent(request.rcn or 0)
     criteria = request.fc or {}
-    test = compile_conditions(criteria)
+    test = conditions(host, reader, request)
     first = criteria.get("ofst", 1) - 1
     most = min(criteria.get("lim", host.settings.discovery_limit), host.settings.discovery_limit)
     root: dict[str, Any] = {}
@@ -100,7 +130,7 @@ def tree(host: Host, reader: Reader, request: Request, target: Record) -> Result
     shown: dict[str, dict[str, Any]] = {target.ri: root}
     counted, cut = 0, False
     for record, above in _descend(host, reader, request, target, criteria.get("lvl"), ()):
-        if test is not None and not test(reader, record):
+        if test is not None and not test(record):
             continue
         counted += 1
         if counted <= first:

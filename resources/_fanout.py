@@ -61,7 +61,7 @@ def fan_out(host: Host, request: Request, group: Record, rest: str) -> Steps:
 def _checked(host: Host, request: Request, group: Record, rest: str) -> list[str]:
     """Give the members that a request is for. Raises a CSEError when it may not be sent to them."""
     if not host.may_fan_out(host.reader, request, _RIGHTS[request.op], group, request.ty):
-        raise OriginatorHasNoPrivilege(f"{request.fr} has no {request.op.name} privilege on the members of {group.path}")
+        raise OriginatorHasNoPrivilege(f"{request.fr} has no {request.op.name} privilege on the members of {request.to}")
     members = _members(request, group)
     if request.op == Operation.CREATE and group.attributes["mt"] and not rest:
         _check_child(host, request, group)

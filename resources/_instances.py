@@ -131,7 +131,7 @@ def _edge(host: Host, request: Request, parent: Record, ty: int, newest: bool) -
     if right is None:
         raise OperationNotAllowed(f"{name} can only be retrieved and deleted")
     if not host.may(host.reader, request, right, parent):
-        raise OriginatorHasNoPrivilege(f"{request.fr or 'nobody'} has no {right.name} privilege on {parent.path}")
+        raise OriginatorHasNoPrivilege(f"{request.fr or 'nobody'} has no {right.name} privilege on {request.to}")
     if parent.attributes.get("disr"):
         raise OperationNotAllowed(f"{parent.path} has disableRetrieval")
     record = host.reader.edge(parent.ri, ty, newest)

@@ -149,7 +149,7 @@ def _on_notify(host: Host, request: Request, record: Record) -> Steps:
         return _done(request)
     names = [_source(host, request, record, each) for each in told]
     if None in names and not host.may(host.reader, request, Right.NOTIFY, record):
-        raise OriginatorHasNoPrivilege(f"{request.fr or 'nobody'} has no NOTIFY privilege on {record.path}")
+        raise OriginatorHasNoPrivilege(f"{request.fr or 'nobody'} has no NOTIFY privilege on {request.to}")
     if None in names:
         raise BadRequest(f"sur {told[names.index(None)]['sur']!r} is no subscription of {record.path}")
     yield Turn.WRITE
@@ -179,7 +179,7 @@ def _check_subscriber(host: Host, request: Request, record: Record, asked: Mappi
     """Agree to be the target of a subscription when its creator has the privilege and the sender hosts it (TS-0004 7.5.1.2.1)."""
     creator = str(asked.get("cr", request.fr))
     if not host.may(host.reader, Request(request.op, record.ri, creator, request.rqi), Right.NOTIFY, record):
-        raise SubscriptionCreatorHasNoPrivilege(f"{creator} has no NOTIFY privilege on {record.path}")
+        raise SubscriptionCreatorHasNoPrivilege(f"{creator} has no NOTIFY privilege on {request.to}")
     if not _hosts(host, request, asked["sur"]):
         raise SubscriptionHostHasNoPrivilege(f"{request.fr} does not host the subscription {asked['sur']}")
 

@@ -66,7 +66,7 @@ def _pcu(host: Host, request: Request, channel: Record, rest: str) -> Steps:
         raise NotFound(f"there is nothing below {channel.path}/pcu")
     parent = host.reader.get(channel.pi)
     if parent is None or not _owned(host, request, parent):
-        raise OriginatorHasNoPrivilege(f"only the entity that {channel.path} is for may use it, not {request.fr or 'nobody'}")
+        raise OriginatorHasNoPrivilege(f"only the entity that {request.to} is for may use it, not {request.fr or 'nobody'}")
     if request.op not in (Operation.RETRIEVE, Operation.NOTIFY):
         raise OperationNotAllowed(f"{request.op.name} is not possible on {channel.path}/pcu")
     if request.op == Operation.NOTIFY and not (isinstance(request.pc, Mapping) and len(request.pc) == 1 and request.pc.keys() <= {"m2m:rsp", "m2m:agr"}):

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cse.access import Access, like
+from cse.access import Access
 from cse.codes import AccessControlOperation as Right
 from cse.codes import Operation
 from cse.config import Settings
+from cse.criteria import like
 from cse.geo import distance, position
 from cse.primitives import NOBODY, Peer, Request
 from cse.record import Record

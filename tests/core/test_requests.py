@@ -75,7 +75,9 @@ def test_parameters_of_a_request(rsc: RSC, wrong: dict[str, Any]) -> None:
         (RSC.REQUEST_TIMEOUT, {"rqet": "20200101T000000", "to": "cse-in/nowhere"}),
         (RSC.BAD_REQUEST, {"rcn": 2, "to": "cse-in/nowhere"}),
         (RSC.NOT_FOUND, {"to": "cse-in/nowhere", "fr": OTHER}),
-        (RSC.NOT_FOUND, {"fc": {"lbl": ["none"]}, "fr": OTHER}),
+        # not as in the text, where conditions come before the privilege: the difference would tell attributes to who may not read them
+        (RSC.ORIGINATOR_HAS_NO_PRIVILEGE, {"fc": {"lbl": ["none"]}, "fr": OTHER}),
+        (RSC.NOT_FOUND, {"op": UPDATE, "fc": {"lbl": ["none"]}, "pc": {"m2m:cnt": {"cni": 1}}}),
         (RSC.ORIGINATOR_HAS_NO_PRIVILEGE, {"op": CREATE, "ty": 3, "pc": {"m2m:cnt": {"mni": "5"}}, "fr": OTHER}),
         (RSC.ORIGINATOR_HAS_NO_PRIVILEGE, {"op": UPDATE, "pc": {"m2m:cnt": {"cni": 1}}, "fr": OTHER}),
         (RSC.NOT_FOUND, {"op": CREATE, "ty": 29, "pc": {"m2m:ts": {}}, "to": "cse-in/nowhere"}),

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 import uvloop
 
-from tests.reliability import concurrent, crash, model, observing, overload, soak
+from tests.reliability import concurrent, crash, fuzz, model, observing, overload, soak, sockets
 from tests.reliability.plan import Plan
 
 RUNS: Mapping[str, Callable[[Plan], Awaitable[str]]] = {
@@ -19,6 +19,8 @@ RUNS: Mapping[str, Callable[[Plan], Awaitable[str]]] = {
     "observe": observing.long,
     "model": model.long,
     "linearisability": concurrent.long,
+    "fuzz": fuzz.long,
+    "sockets": sockets.long,
 }
 """Each gives a sentence with its figure, and raises AssertionError for what it finds."""
 

@@ -1,10 +1,13 @@
 """Concurrent clients of containers, over HTTP and CoAP, and the histories of what they were told."""
 
 import asyncio
+import itertools
 import time
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from apps.client import Client, Operation
@@ -87,7 +90,7 @@ async def histories_of(served: Serving, requests: int, random: Random) -> dict[s
 def overlapping(history: list[Event]) -> int:
     """Count the requests that another one overlaps: without any the clients were not concurrent, and the check says little."""
     ordered = sorted(history, key=lambda event: event.sent)
-    return sum(later.sent < earlier.answered for earlier, later in zip(ordered, ordered[1:], strict=False))
+    return sum(later.sent < earlier.answered for earlier, later in itertools.pairwise(ordered))
 
 
 def check(histories: Mapping[str, list[Event]]) -> None:
@@ -96,11 +99,18 @@ def check(histories: Mapping[str, list[Event]]) -> None:
         assert order_of(histories[name], State(most=most)) is not None, f"{name} is not linearisable: {sorted(histories[name], key=lambda event: event.sent)}"
 
 
+@asynccontextmanager
+async def _on_disk() -> AsyncIterator[Serving]:
+    with TemporaryDirectory() as directory:
+        async with serving(Path(directory) / "cse.db") as served:
+            yield served
+
+
 async def long(plan: Plan) -> str:
     """Rounds of concurrent clients against one server over SQLite, each history checked."""
     requests = overlaps = rounds = 0
     random = Random()
-    async with serving(await asyncio.to_thread(_store)) as served:
+    async with _on_disk() as served:
         for _ in plan.turns():
             histories = await histories_of(served, 60, random)
             await asyncio.to_thread(check, histories)
@@ -109,9 +119,3 @@ async def long(plan: Plan) -> str:
             rounds += 1
         assert "Traceback" not in served.log
     return f"{rounds} rounds of {CLIENTS} clients, {requests} requests to {len(CONTAINERS) * rounds} containers, {overlaps} overlapped: all linearisable"
-
-
-def _store() -> str:
-    import tempfile
-
-    return f"sqlite:///{tempfile.mkdtemp()}/cse.db"

@@ -85,7 +85,7 @@ DO: dict[str, Callable[[State, Any], tuple[State, Any]]] = {
     "take latest": _take_latest,
     "take oldest": _take_oldest,
 }
-"""What each request does to a container, and what its answer says: ``put`` the stateTag of the instance, ``limit`` and ``read`` the counters, the others contents."""
+"""What each request does to a container, and what its answer says: ``put`` the new stateTag, ``limit`` and ``read`` the counters, the others contents."""
 
 
 def order_of(history: Sequence[Event], start: State) -> list[Event] | None:

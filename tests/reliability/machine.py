@@ -33,7 +33,9 @@ number = st.integers(0, 10**6)
 originator = st.sampled_from(ORIGINATORS)
 labels = st.none() | st.lists(st.sampled_from(LABELS), min_size=1, max_size=2, unique=True)
 privileges = st.lists(
-    st.fixed_dictionaries({"acor": st.lists(st.sampled_from(("all", *ORIGINATORS[1:])), min_size=1, max_size=2), "acop": st.sampled_from((63, 2, 34, 3, 12, 48))}),
+    st.fixed_dictionaries(
+        {"acor": st.lists(st.sampled_from(("all", *ORIGINATORS[1:])), min_size=1, max_size=2), "acop": st.sampled_from((63, 2, 34, 3, 12, 48))}
+    ),
     min_size=1,
     max_size=2,
 ).map(lambda found: {"acr": found})
@@ -47,9 +49,20 @@ conditions = st.builds(
     st.fixed_dictionaries(
         {},
         optional={
-            **{"ty": some_types, "pty": some_types, "chty": some_types, "lbl": patterns, "clbl": patterns, "palb": patterns},
-            **{"rn": st.sampled_from(("x", "i*", "*", "g")), "sza": small, "szb": small, "stb": small, "sts": small},
-            **{"cra": st.integers(0, 60), "crb": st.integers(0, 60), "exb": st.integers(0, 60)},
+            "ty": some_types,
+            "pty": some_types,
+            "chty": some_types,
+            "lbl": patterns,
+            "clbl": patterns,
+            "palb": patterns,
+            "rn": st.sampled_from(("x", "i*", "*", "g")),
+            "sza": small,
+            "szb": small,
+            "stb": small,
+            "sts": small,
+            "cra": st.integers(0, 60),
+            "crb": st.integers(0, 60),
+            "exb": st.integers(0, 60),
         },
     ),
 )
@@ -121,7 +134,14 @@ class Machine(RuleBasedStateMachine):
         if ends is not None and self.timed:
             given["ends"] = self.model.now + ends
         address = self._form(to, form)
-        extra = {AE: {"api": "N1", "rr": False, "srv": ["4"]}, GRP: {"mnm": 3}, SUB: {"nct": 1}}.get(ty, {})
+        extra: dict[str, Any] = {}
+        match ty:
+            case rules.AE:
+                extra = {"api": "N1", "rr": False, "srv": ["4"]}
+            case rules.GRP:
+                extra = {"mnm": 3}
+            case rules.SUB:
+                extra = {"nct": 1}
         said = self.model.create(fr, to, ty, {**given, **({"api": "N1"} if ty == AE else {"mnm": 3} if ty == GRP else {})})
         answer = self._ask(Operation.CREATE, fr, address, ty=ty, pc=self._body(ty, {**extra, **given}))
         self._agree(said, answer, f"CREATE {SHORT[ty]} {given} at {address} by {fr}")
@@ -142,7 +162,9 @@ class Machine(RuleBasedStateMachine):
 
     limits = st.fixed_dictionaries({}, optional={"mni": st.integers(1, 4), "mbs": st.integers(0, 25), "mia": st.integers(5, 40)})
 
-    @rule(fr=originator, to=number, form=number, name=st.sampled_from(NAMES[CNT]), lbl=labels, given=limits, policy=number, ends=st.none() | st.integers(-1, 90))
+    @rule(
+        fr=originator, to=number, form=number, name=st.sampled_from(NAMES[CNT]), lbl=labels, given=limits, policy=number, ends=st.none() | st.integers(-1, 90)
+    )
     def container(self, fr: str, to: int, form: int, name: str, lbl: list[str] | None, given: dict[str, Any], policy: int, ends: int | None) -> None:
         """Create a container, some with limits, some with a policy."""
         acpi = [self._place(policy, ACP)] if policy % 3 == 0 else None
@@ -227,8 +249,8 @@ class Machine(RuleBasedStateMachine):
 
     def _at(self, wanted: Conditions) -> Conditions:
         """Let moments count from the start; leave them out where the clock is not ours."""
-        given = {name: value for name in _MOMENTS if (value := getattr(wanted, name)) is not None}
-        return replace(wanted, **{name: value + START if self.timed else None for name, value in given.items()})
+        given: dict[str, Any] = {name: value + START if self.timed else None for name in _MOMENTS if (value := getattr(wanted, name)) is not None}
+        return replace(wanted, **given)
 
     @rule(fr=originator, to=number, newest=st.booleans(), deleting=st.booleans())
     def edge(self, fr: str, to: int, newest: bool, deleting: bool) -> None:
@@ -252,7 +274,9 @@ class Machine(RuleBasedStateMachine):
 
     # --- UPDATE, DELETE -------------------------------------------------------------------------------------------------------------------------------------
 
-    changed = st.fixed_dictionaries({}, optional={"lbl": labels, "mni": st.none() | st.integers(1, 3), "mbs": st.none() | st.integers(0, 20), "mia": st.integers(1, 30)})
+    changed = st.fixed_dictionaries(
+        {}, optional={"lbl": labels, "mni": st.none() | st.integers(1, 3), "mbs": st.none() | st.integers(0, 20), "mia": st.integers(1, 30)}
+    )
 
     @rule(fr=originator, to=number, form=number, changes=changed, ends=st.none() | st.integers(-1, 90))
     def update(self, fr: str, to: int, form: int, changes: dict[str, Any], ends: int | None) -> None:
@@ -413,7 +437,9 @@ def _below(attributes: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def _criteria(wanted: Conditions, lvl: int | None) -> dict[str, Any]:
     """Write conditions as the filter criteria of a request."""
     found = {name: value for name in CONDITIONS if (value := getattr(wanted, name)) is not None}
-    written = {name: list(value) if isinstance(value, tuple) else timestamp(value) if name in _MOMENTS else value for name, value in found.items() if name != "rn"}
+    written = {
+        name: list(value) if isinstance(value, tuple) else timestamp(value) if name in _MOMENTS else value for name, value in found.items() if name != "rn"
+    }
     if "rn" in found:
         written["atr"] = {"rn": [found["rn"]]}
     if wanted.fo != 1:

@@ -27,7 +27,7 @@ def play(machine: type[Machine], examples: int, *, repeatable: bool = False, sho
         phases=(Phase.generate, Phase.shrink) if shortest else (Phase.generate,),
         report_multiple_bugs=False,
     )
-    run_state_machine_as_test(machine, settings=chosen)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(machine, settings=chosen)
 
 
 async def long(plan: Plan) -> str:

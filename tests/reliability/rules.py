@@ -239,7 +239,13 @@ class Model:
 
     def shown(self, node: Node) -> Attributes:
         """Give what must be in the representation, None for what must not be there."""
-        names = {CNT: ("mni", "mbs", "mia", "cni", "cbs", "st"), CIN: ("con", "cs", "st"), GRP: ("mid", "cnm", "mt", "mnm"), AE: ("api", "apn"), ACP: ("pv", "pvs")}
+        names = {
+            CNT: ("mni", "mbs", "mia", "cni", "cbs", "st"),
+            CIN: ("con", "cs", "st"),
+            GRP: ("mid", "cnm", "mt", "mnm"),
+            AE: ("api", "apn"),
+            ACP: ("pv", "pvs"),
+        }
         common = () if node.ty == CB else ("lbl", *(() if node.ty in (CIN, ACP) else ("acpi",)))
         return {"ty": node.ty, "rn": node.name, "ends": node.ends, **{name: node.attributes.get(name) for name in (*common, *names.get(node.ty, ()))}}
 
