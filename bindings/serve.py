@@ -220,7 +220,6 @@ class Server:
         parts.push_async_callback(web.close)
         parts.push_async_callback(constrained.close)
         senders: dict[str, Sender] = {"http": web, "https": web, "coap": constrained}
-
         driver = Driver(
             core,
             store,

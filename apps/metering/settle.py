@@ -68,10 +68,22 @@ class Settle(Entity):
         meter = address.rpartition("/")[2].removeprefix("mtr-")
         series = f"{self.base}/mtr-{meter}/readings/{'net' if kind == 'electricity' else 'profile'}"
         interval = (await setup.client.retrieve(series))["pei"] / 1000
+        known = self.kept.get("meter", meter, {})
         with self.kept.turn():
-            self.kept.put("meter", meter, {"interval": interval, "premise": premise})
+            self.kept.put("meter", meter, {**known, "interval": interval, "premise": premise})
         points = {"net": [int(Net.CREATE_OF_DIRECT_CHILD_RESOURCE)], "chty": [int(Ty.TIME_SERIES_INSTANCE)]}
         await setup.client.subscribe(series, f"{setup.url}/point/{meter}", enc=points, name=f"sub-{self.name}", pn=2)
+        if not known.get("whole"):
+            await self._catch_up(setup, meter, series)
+
+    async def _catch_up(self, setup: Setup, meter: str, series: str) -> None:
+        """Enter the intervals whose points came before anybody told of them; once, since what is missed later waits in the outbox of the CSE."""
+        found = (await setup.client.retrieve(series, rcn=8, fc={"ty": [int(Ty.TIME_SERIES_INSTANCE)]})).get("m2m:tsi", [])
+        with self.kept.turn():
+            for point in found:
+                self._enter(meter, str(point["dgt"]), _point(point["con"]))
+            self.kept.put("meter", meter, {**self.kept.get("meter", meter), "whole": True})
+            self.outbox.tell()
 
     def hear(self, rest: str, notification: Notification) -> None:
         """Enter an interval whose point has come."""

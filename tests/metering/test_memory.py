@@ -133,11 +133,12 @@ def test_the_watcher_forgets_what_was_over_long_ago() -> None:
     now = [BEGAN]
     kept = Memory(":memory:").of("sm-watch")
     watch = Watch(kept, lambda: now[0])
+    kept.put("about", "sub", "M1")
     for number in range(10):
         command = {"cmdId": f"c{number}", "type": "enable", "issuer": "Casset", "validUntil": stamp(BEGAN + 60)}
         for content, by in ((command, "Casset"), ({"cmdId": f"c{number}", "state": "executed"}, "")):
             told = {"con": json.dumps(content), "cnf": DOCUMENT, "ri": f"{number}{by}", "ct": stamp(BEGAN)}
-            watch.receive("cmd/M1/supply", Notification("s", None, Resource("x", "m2m:cin", told), False, "/id-in", "q", "", by))
+            watch.receive("cmd/M1/supply", Notification("cse-in/sub", None, Resource("x", "m2m:cin", told), False, "/id-in", "q", "", by))
     assert (len(kept.all("wish")), len(kept.all("waiting"))) == (10, 0)
     for days, left in ((1, 10), (30, 10), (40, 0)):
         now[0] = BEGAN + days * DAY

@@ -29,8 +29,10 @@ class Head:
     def tell(self, rest: str, content: Any, by: str = "") -> None:
         """Notify it of an instance."""
         self._number += 1
+        meter = rest.split("/")[1]
+        self.memory.of("sm-watch").put("about", f"sub-{meter}", meter)
         about = Resource("x", "m2m:cin", {"con": json.dumps(content), "cnf": DOCUMENT, "ri": f"r{self._number}", "ct": stamp(self.now)})
-        self.watch.receive(rest, Notification("s", None, about, False, "/id-in", "q", rest, by))
+        self.watch.receive(rest, Notification(f"cse-in/sub-{meter}", None, about, False, "/id-in", "q", rest, by))
 
     def command(self, **more: Any) -> None:
         """Have a group commanded by asset."""
