@@ -154,6 +154,9 @@ async def test_everybody_is_killed_in_the_middle_and_every_command_ends_once(tmp
         async with Client.connect(http, "Cbill") as bill:
             labels = (await bill.retrieve("cse-in/sm-settle/ledger"))["lbl"]
         key = public_key(next(label.removeprefix(LABEL) for label in labels if label.startswith(LABEL)))
-        entries = await outside.contents("sm-settle/ledger")
-        assert entries
-        assert not verify(entries, key)
+
+        async def settled() -> bool:
+            return bool(await outside.contents("sm-settle/ledger"))
+
+        await until(settled)
+        assert not verify(await outside.contents("sm-settle/ledger"), key)
