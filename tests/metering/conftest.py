@@ -7,6 +7,16 @@ import pytest
 import pytest_asyncio
 
 from apps.metering.world import Plan, World, standing
+from tests.metering.bench import Bench
+
+
+@pytest.fixture
+def bench() -> Bench:
+    """A meter on a bench that has written what it writes at its start."""
+    found = Bench()
+    found.write()
+    found.written.clear()
+    return found
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -17,14 +17,6 @@ PAID = ("payment", "credit", "supply")
 TEXT = {"title": "Hello", "text": "Do you agree?", "lang": "en"}
 
 
-@pytest.fixture
-def bench() -> Bench:
-    found = Bench()
-    found.write()
-    found.written.clear()
-    return found
-
-
 def _show(bench: Bench, consent: str = "required", **more: Any) -> tuple[str, str]:
     """Have a message shown and give cmdId and msgId."""
     order = bench.order("message", "show", {}, "Cbill", consent, message=TEXT, **more)

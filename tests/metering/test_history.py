@@ -11,14 +11,6 @@ from tests.metering.bench import Bench
 KINDS = ["security", "malfunction", "error", "state"]
 
 
-@pytest.fixture
-def bench() -> Bench:
-    found = Bench()
-    found.write()
-    found.written.clear()
-    return found
-
-
 def _sense(bench: Bench, **values: Any) -> None:
     with bench.meter.body.kept.turn():
         conditions.sense(bench.meter.body, values)

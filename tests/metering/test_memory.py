@@ -19,14 +19,6 @@ PASSING = ("command", "active", "kind", "duplicate", "accord", "fired", "appoint
 """What a meter remembers because of a command, and not for ever."""
 
 
-@pytest.fixture
-def bench() -> Bench:
-    found = Bench()
-    found.write()
-    found.written.clear()
-    return found
-
-
 def _rows(bench: Bench, *kinds: str) -> dict[str, int]:
     kept = bench.meter.body.kept
     return {kind: found for kind in kinds if (found := len(kept.all(kind)))}

@@ -10,14 +10,6 @@ from tests.metering.bench import Bench
 TEXT = {"title": "Work", "text": "We renew a cable.", "lang": "en"}
 
 
-@pytest.fixture
-def bench() -> Bench:
-    found = Bench()
-    found.write()
-    found.written.clear()
-    return found
-
-
 def _outage(bench: Bench, seconds: float = 60, restart: bool = False) -> dict[str, Any]:
     """Let the supply fail for a time, and give what was logged."""
     with bench.meter.body.kept.turn():

@@ -8,14 +8,6 @@ from apps.metering.tree import Identity
 from tests.metering.bench import Bench
 
 
-@pytest.fixture
-def bench() -> Bench:
-    found = Bench()
-    found.write()
-    found.written.clear()
-    return found
-
-
 def reports(bench: Bench) -> int:
     """Count the scheduled readings."""
     return sum(reading["reason"] == "scheduled" for reading in bench.at_place("readings/registers"))
