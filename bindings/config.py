@@ -176,9 +176,9 @@ def load(path: Path | None = None, flags: Mapping[str, Any] | None = None, sets:
         name, equals, value = text.partition("=")
         name = name.strip()
         if not equals:
-            raise ConfigError(f"--set {text}: it has to be section.key=value")
+            raise ConfigError(f"--set {next(iter(name.split()), '')}: it has to be section.key=value")
         if name not in table:
-            raise ConfigError(f"--set {text}: there is no setting {name}{_nearest(name, table)}")
+            raise ConfigError(f"--set {name}: there is no setting {name}{_nearest(name, table)}")
         given[name] = _typed(table[name], _parsed(table[name], value.strip()), f"--set {name}" if name in _SECRET else f"--set {text}")
     changes: dict[str, dict[str, Any]] = {}
     for name, value in given.items():

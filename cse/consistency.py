@@ -1,6 +1,6 @@
 """The invariants of a tree, held against a store that is not in use: what no request may ever find broken."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ from cse.codes import ResourceTypeID
 from cse.primitives import Notice
 from cse.record import Record
 from cse.registry import Registry
+from cse.schema import ResourceType
 from cse.storage.contract import SUBSCRIPTION, Finding, Store, StoreError, commit
 
 _PAGE = 1000
@@ -30,8 +31,8 @@ class _Tally:
     def add(self, record: Record) -> None:
         self.ty = record.ty
         self.count += 1
-        self.size += record.attributes.get("cs", 0)
-        self.st = max(self.st, record.attributes.get("st", 0))
+        self.size += _number(record, "cs", 0)
+        self.st = max(self.st, _number(record, "st", 0))
         self.first = self.first or record.ri
         self.last = record.ri
 
@@ -80,6 +81,8 @@ def _resource(store: Store, registry: Registry, record: Record, seen: _Seen) -> 
         yield Finding(where, f"its path is not that of its parent, {parent.path}, with its name {record.rn}")
     if registry.get(record.ty) is None:
         yield Finding(where, f"is of resource type {record.ty}, which this program does not have")
+    else:
+        yield from _attributes(record, registry.of(record))
     for name in _OWN:
         if record.attributes.get(name, "") != getattr(record, name):
             yield Finding(where, f"its attribute {name} is {record.attributes.get(name)!r}, but it is stored as {getattr(record, name)!r}")
@@ -95,6 +98,24 @@ def _resource(store: Store, registry: Registry, record: Record, seen: _Seen) -> 
         seen.subscribed.setdefault(record.pi, []).append(record.ri)
 
 
+def _attributes(record: Record, kind: ResourceType) -> Iterator[Finding]:
+    """Hold the attributes of a resource against the table of its type; those of a form that nobody defines any more may be any."""
+    where, rows = record.path, kind.rows
+    for name, value in record.attributes.items():
+        row = rows.get(name)
+        if row is None:
+            if kind.special is None:
+                yield Finding(where, f"has the attribute {name}, which {kind.short} does not have")
+            continue
+        try:
+            row.type.check(value)
+        except ValueError as error:
+            yield Finding(where, f"its attribute {name} ({row.long}) {error}")
+    for name, row in rows.items():
+        if row.card == "1" and name not in record.attributes and kind.on_retrieve is None:
+            yield Finding(where, f"lacks the attribute {name} ({row.long}), which every {kind.short} has")
+
+
 def _parent(store: Store, record: Record, seen: _Seen, repair: bool) -> Iterator[Finding]:
     """Hold what a resource says of what is below it against that."""
     where, attributes = record.path, record.attributes
@@ -105,9 +126,12 @@ def _parent(store: Store, record: Record, seen: _Seen, repair: bool) -> Iterator
             if name in attributes and attributes[name] != right:
                 changes[name] = right
                 yield Finding(where, f"{name} ({long}) is {attributes[name]}, its instances make it {right}", repair)
-        if "st" in attributes and attributes["st"] < tally.st:
+        if "st" in attributes and _number(record, "st", -1) < tally.st:
             changes["st"] = tally.st
             yield Finding(where, f"st (stateTag) is {attributes['st']}, one of its instances has {tally.st}", repair)
+    for limit, long, count, least in (("mni", "maxNrOfInstances", tally.count, 1), ("mbs", "maxByteSize", tally.size, 0)):
+        if count > max(_number(record, limit, count), least):  # the newest instance stays, whatever mni is
+            yield Finding(where, f"{limit} ({long}) is {attributes[limit]}, its instances make {count}")
     if tally.count:
         for newest, word, right_ri in ((True, "latest", tally.last), (False, "oldest", tally.first)):
             found = store.edge(record.ri, tally.ty, newest)
@@ -115,12 +139,19 @@ def _parent(store: Store, record: Record, seen: _Seen, repair: bool) -> Iterator
                 yield Finding(where, f"its {word} instance is told to be {found.ri if found else 'none'}, but it is {right_ri}")
     if [each.ri for each in store.subscriptions(record.ri)] != seen.subscribed.get(record.ri, []):
         yield Finding(where, "its subscriptions are not those that changes of it would look at")
-    if record.ty == ResourceTypeID.GROUP and attributes.get("cnm") != len(attributes.get("mid", ())):
-        changes["cnm"] = len(attributes.get("mid", ()))
+    members = attributes.get("mid", ()) if record.ty == ResourceTypeID.GROUP else None
+    if isinstance(members, Sized) and attributes.get("cnm") != len(members):
+        changes["cnm"] = len(members)
         yield Finding(where, f"cnm (currentNrOfMembers) is {attributes.get('cnm')}, mid has {changes['cnm']} members", repair)
     if changes and repair:
         with store.transaction() as transaction:
             transaction.replace(record.with_attributes(changes))
+
+
+def _number(record: Record, name: str, default: int) -> int:
+    """Give an attribute that should be a number; that it is none is told elsewhere."""
+    value = record.attributes.get(name, default)
+    return value if isinstance(value, int) else default
 
 
 def _outbox(store: Store, repair: bool) -> Iterator[Finding]:

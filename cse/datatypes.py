@@ -29,6 +29,14 @@ class DataType:
     members: "tuple[Member, ...]" = ()
     item: "DataType | None" = None
 
+    def fits(self, value: Any) -> bool:
+        """Tell whether ``check`` has nothing against a value."""
+        try:
+            self.check(value)
+        except ValueError:
+            return False
+        return True
+
 
 class Member(NamedTuple):
     """One row of a complex type's table (TS-0004 6.3.5): short and long name, type, and whether it is mandatory (``1``) or optional (``0..1``)."""

@@ -136,7 +136,7 @@ def _run(host: Host, ri: str) -> Steps:
     record = host.reader.get(ri)
     if record is None:
         return Response(RSC.NOT_FOUND)
-    request = _stored(record)
+    request, fault = _stored(record), None
     host.deferred += 1
     try:
         if record.attributes["rs"] == RequestStatus.FORWARDED and request.op != Operation.RETRIEVE:
@@ -146,12 +146,17 @@ def _run(host: Host, ri: str) -> Steps:
                 yield Pause(min(pause, _LONGEST_PAUSE))
             if host.reader.get(ri) is None:
                 return Response(RSC.NOT_FOUND)
-            told = yield from _carried_out(host, ri, request, record.attributes["et"])
+            try:
+                told = yield from _carried_out(host, ri, request, record.attributes["et"])
+            except Exception as error:  # nobody would ever be told otherwise
+                fault, told = error, _refused(request, RSC.INTERNAL_SERVER_ERROR, "it failed inside this CSE, whose log tells why")
         yield Turn.WRITE
         with host.write(request) as change:
             _conclude(change, ri, request, told)
     finally:
         host.deferred -= 1
+    if fault is not None:
+        raise fault
     return told
 
 

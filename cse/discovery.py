@@ -59,11 +59,12 @@ def _reference(host: Host, request: Request, hit: Found) -> dict[str, Any]:
 def _hits(host: Host, reader: Reader, request: Request, target: Record, criteria: Mapping[str, Any]) -> Iterator[Found]:
     test = conditions(host, reader, request)
     relative = criteria.get("arp")
+    alive = {target.ri}
     for record in candidates(reader, target, criteria):
         if test is not None and not test(record):
             continue
         hit: Found | None = Found(record) if relative is None else _apply(host, reader, record, relative)
-        if hit is None or hidden(host, reader, hit.record) or _gone(host, reader, hit.record, target):
+        if hit is None or hidden(host, reader, hit.record) or _gone(host, reader, hit.record, alive):
             continue
         if host.may(reader, request, Right.DISCOVERY, hit.record):
             yield hit
@@ -93,13 +94,19 @@ def _has_instance(host: Host, reader: Reader, record: Record) -> bool:
     return newest is not None and not hidden(host, reader, newest)
 
 
-def _gone(host: Host, reader: Reader, record: Record, target: Record) -> bool:
-    """Tell whether the resource, or what it is below, has expired or is an AE whose registrationStatus is INACTIVE."""
+def _gone(host: Host, reader: Reader, record: Record, alive: set[str]) -> bool:
+    """Tell whether the resource, or what it is below, has expired or is an AE whose registrationStatus is INACTIVE.
+
+    alive: ri of the target of the request and of what was found below it and not gone; parents of a resource that is not are added.
+    """
     place: Record | None = record
-    while place is not None and place.ri != target.ri:
+    above: list[str] = []
+    while place is not None and place.ri not in alive:
         if place.attributes.get("regs") == AERegistrationStatus.INACTIVE or host.expired(place):
             return True
+        above.append(place.pi)
         place = reader.get(place.pi)
+    alive.update(above)
     return False
 
 

@@ -9,7 +9,7 @@ from cse import criteria, discovery, notify, reachability, results
 from cse.codes import AccessControlOperation as Right
 from cse.codes import FilterUsage, Operation, ResourceTypeID, ResultContent
 from cse.codes import ResponseStatusCode as RSC
-from cse.datatypes import timestamp
+from cse.datatypes import RESOURCE_NAME, timestamp
 from cse.errors import (
     BadRequest,
     Conflict,
@@ -174,7 +174,7 @@ def _created(host: Host, change: Change, kind: ResourceType, parent: Record, giv
     _expire(host, change, draft, parent)
     ri = transaction.identify(kind.tag, parent.ri, kind.ty) if kind.identify is None else kind.identify(change, draft, prepared)
     rn = draft.pop("rn", None) or _fixed_name(host, kind, parent) or ri
-    if rn is ri and kind.identify is not None and transaction.child(parent.ri, rn) is not None:
+    if rn is ri and kind.identify is not None and not (RESOURCE_NAME.fits(rn) and transaction.child(parent.ri, rn) is None):
         rn = transaction.identify(kind.tag, parent.ri, kind.ty)
     draft = {"ty": kind.ty, "ri": ri, "rn": rn, "pi": parent.ri, "ct": change.time, "lt": change.time, **draft}
     state = None

@@ -381,13 +381,16 @@ class ResourceType:
     tag: str = ""
     defaults: Mapping[str, Any] = field(init=False)
     """Values of attributes that a new resource gets when they are absent."""
+    rows: Mapping[str, Attribute] = field(init=False)
+    """The attributes by their short names."""
     names: frozenset[str] = field(init=False)
     """Short names of all attributes."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tag", self.tag or self.short.removeprefix("m2m:"))
         object.__setattr__(self, "defaults", {found.short: found.default for found in self.attributes if found.default is not None})
-        object.__setattr__(self, "names", frozenset(found.short for found in self.attributes))
+        object.__setattr__(self, "rows", {found.short: found for found in self.attributes})
+        object.__setattr__(self, "names", frozenset(self.rows))
 
 
 def specialised(base: ResourceType, short: str, name: str, spec: str, attributes: tuple[Attribute, ...]) -> ResourceType:

@@ -107,7 +107,7 @@ class Checker:
 
 def compile_table(resource_type: ResourceType) -> Checker:
     """Make the checker of a resource type; once a type, at start."""
-    rows = {row.short: row for row in resource_type.attributes}
+    rows = resource_type.rows
     return Checker(
         type=resource_type,
         short=resource_type.short,

@@ -45,7 +45,7 @@ def test_every_large_workload_counts_without_an_error_and_is_drawn(tmp_path: Pat
     assert {figure.name.split()[0] for figure in results.figures} == set(LARGE)
     assert all(goal.reached(results) is not None for goal in GOALS[14:])
     drawn = write(results, tmp_path)
-    assert {file.name for file in drawn} == {"growth-cpu.svg", "growth-memory.svg", "latency.svg"}
+    assert {file.name for file in drawn} == {"growth-rate.svg", "growth-cpu.svg", "growth-memory.svg", "latency.svg"}
     assert {fromstring(file.read_text()).tag for file in drawn} == {"{http://www.w3.org/2000/svg}svg"}
 
 

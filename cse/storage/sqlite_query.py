@@ -22,6 +22,9 @@ _MOST_PREFIXES = 200
 Condition = tuple[str, Sequence[Any]]
 Bounds = tuple[int | None, int | None]
 
+_TOGETHER = (4, 16, 64)
+"""Resources that are fetched together."""
+
 _ALWAYS: Bounds = (None, None)
 
 
@@ -171,11 +174,9 @@ class Tables:
 
     def everything(self) -> Iterator[Record]:
         """Give every resource, each followed by the instances below it."""
-        for number in [number for (number,) in self.rows("SELECT number FROM resource ORDER BY number")]:
-            found = self.numbered(number)
-            if found is not None:
-                yield found[0]
-                yield from (kept[0] for kept in self._paged(number, None))
+        for record, number, *_ in self._listed(*self._packed("SELECT 0, number FROM resource WHERE 1", (), None)):
+            yield record
+            yield from (kept[0] for kept in self._paged(number, None))
 
     def find(self, query: Query) -> Iterator[Record]:
         """Give what matches, exactly, in order of creation."""
@@ -201,10 +202,27 @@ class Tables:
         return parents, numbers
 
     def _listed(self, parents: "array[int]", numbers: "array[int]") -> Iterator[Kept]:
-        for parent, number in zip(parents, numbers, strict=True):
-            found = self.placed(parent, number) if parent else self.numbered(number)
-            if found is not None:
-                yield found
+        """Give what is at these places; resources are fetched some at a time, at first few, since often nobody wants more."""
+        start, room = 0, _TOGETHER[0]
+        while start < len(numbers):
+            some = list(zip(parents[start : start + room], numbers[start : start + room], strict=True))
+            resources = self._several([number for parent, number in some if not parent])
+            for parent, number in some:
+                found = self.placed(parent, number) if parent else resources.get(number)
+                if found is not None:
+                    yield found
+            start, room = start + room, min(4 * room, _TOGETHER[-1])
+
+    def _several(self, numbers: list[int]) -> dict[int, Kept]:
+        """Give the resources with these numbers, at most as many as are fetched together."""
+        known = {number: found for number in numbers if (found := self._cached(number)) is not None} if self._trusting else {}
+        missing = [number for number in numbers if number not in known]
+        if missing:
+            size = next(size for size in _TOGETHER if size >= len(missing))
+            filled = missing + missing[-1:] * (size - len(missing))  # few statements, so that they stay compiled
+            for row in self.rows(f"SELECT {RESOURCE} FROM resource WHERE number IN ({','.join('?' * size)})", *filled):
+                known[row[0]] = resource_of(row)
+        return known
 
     def _paged(self, parent: int, types: frozenset[int] | None) -> Iterator[Kept]:
         wanted = self._codec.instances if types is None else self._codec.instances & types

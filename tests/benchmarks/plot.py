@@ -108,6 +108,7 @@ def write(results: Results, directory: Path) -> list[Path]:
     """Write what there is to draw, and give the files."""
     figures = results.figures
     drawings = {
+        "growth-rate.svg": growth(figures, "Requests a second while the store grows", "requests a second", lambda figure: figure.rate),
         "growth-cpu.svg": growth(figures, "Processor time while the store grows", "µs of server CPU a request", lambda figure: figure.cpu * 1e6),
         "growth-memory.svg": growth(figures, "Memory of the server while the store grows", "MB resident", lambda figure: figure.more.get("bytes", 0) / 1e6),
         "latency.svg": latencies(figures),

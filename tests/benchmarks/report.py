@@ -100,8 +100,9 @@ def row(results: Results, figure: Figure) -> tuple[str, ...]:
     load = figure.load
     parts = [f"{results.part(figure, figure.rate, figure.against):.2f}", f"{results.part(figure, figure.rate, 'sqlite'):.2f}" if figure.writes else "-"]
     what = figure.what
-    if "bytes" in figure.more:
-        what += f" ({figure.more['bytes'] / 1e6:,.0f} MB)"
+    sizes = [f"{figure.more[key] / 1e6:,.0f} MB{of}" for key, of in (("bytes", ""), ("disk", " of disk")) if key in figure.more]
+    if sizes:
+        what += f" ({', '.join(sizes)})"
     if "notified" in figure.more:
         what += f" ({figure.more['notified']:,.0f}/s notified, {figure.more['repeated']:,.0f} repeated)"
     times = [f"{load.p50 * 1e3:.2f}", f"{load.p99 * 1e3:.2f}", f"{figure.cpu * 1e6:.0f}"]

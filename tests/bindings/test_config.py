@@ -122,7 +122,7 @@ def test_a_mistake_is_named_with_its_file_and_key(tmp_path: Path, text: str, wor
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("limits.bath=1", "--set limits.bath=1: there is no setting limits.bath; did you mean limits.batch?"),
+        ("limits.bath=1", "--set limits.bath: there is no setting limits.bath; did you mean limits.batch?"),
         ("limits.batch", "--set limits.batch: it has to be section.key=value"),
         ("limits.batch=x", "--set limits.batch=x: limits.batch has to be a whole number, not 'x'"),
     ],
@@ -130,6 +130,13 @@ def test_a_mistake_is_named_with_its_file_and_key(tmp_path: Path, text: str, wor
 def test_a_mistake_in_set_is_named_too(text: str, words: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(words)):
         load(sets=[text])
+
+
+@pytest.mark.parametrize("text", ["http.credentials CAdmin hush", "http.credential=['CAdmin hush']", "http.credentials=['CAdmin  hush', 3]"])
+def test_a_mistake_in_set_does_not_tell_a_secret(text: str) -> None:
+    with pytest.raises(ConfigError, match=r"--set http\.credential") as error:
+        load(sets=[text])
+    assert "hush" not in str(error.value)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

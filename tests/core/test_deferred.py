@@ -1,5 +1,6 @@
 """Non-blocking requests: acknowledged, carried out beside, kept as <request> resources (TS-0004 7.3.2.2-7.3.2.5, 7.4.12)."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,8 +9,10 @@ from cse.codes import Operation
 from cse.codes import ResponseStatusCode as RSC
 from cse.datatypes import timestamp
 from cse.primitives import Call, Peer, Request, Response
+from cse.record import Record
+from cse.schema import Change
 from tests.core.tree import AE, ME, OTHER, POWER, answering, contents, of, policy, put, rule, seen, world
-from tests.drive import Driven
+from tests.drive import TYPES, Driven
 
 SYNCH, ASYNCH, FLEX, NONE = ({"rtv": number} for number in (1, 2, 4, 5))
 CIN = {"m2m:cin": {"con": "7"}}
@@ -69,6 +72,24 @@ def test_what_fails_after_the_acknowledgement_is_in_the_result(more: dict[str, A
     request = seen(cse, accepted(cse, SYNCH, **more), fr)
     assert (request["rs"], request["ors"]["rsc"]) == (2, rsc)
     assert request["ors"]["pc"]["m2m:dbg"]
+
+
+def test_a_fault_of_the_cse_is_a_result_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody would ever be told otherwise; nothing of what was begun remains, and whoever runs it is given the fault to log."""
+    def stumble(change: Change, record: Record) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr("tests.drive.TYPES", [replace(kind, on_created=stumble) if kind.ty == 4 else kind for kind in TYPES])
+    cse = world()
+    uri = made(cse, ASYNCH, oet=LATER)
+    with pytest.raises(ZeroDivisionError):
+        cse.pass_time(60)
+    cse.commit()
+    request = seen(cse, uri, ME)
+    assert (request["rs"], request["ors"]["rsc"]) == (2, RSC.INTERNAL_SERVER_ERROR)
+    assert [notice.target for notice in cse.taken()] == [ME]
+    assert contents(cse) == []
+    assert cse.cse.deferred == 0
 
 
 @pytest.mark.parametrize(("rt", "targets"), [(ASYNCH, [ME]), ({**ASYNCH, "nu": ["http://a/x", OTHER]}, ["http://a/x", OTHER]), ({**ASYNCH, "nu": []}, [])])

@@ -43,6 +43,15 @@ def test_the_stem_that_the_originator_brings_is_kept(fr: str, stem: str) -> None
     assert cse.retrieve(stem, fr).rsc == cse.retrieve(stem, stem).rsc == RSC.OK
 
 
+def test_a_stem_that_is_no_resource_name_is_not_the_name() -> None:
+    """The unreserved ``~`` may be in an AE-ID (TS-0001 7.2), in a resourceName it may not (TS-0004 6.2.3)."""
+    cse = world()
+    made = of(register(cse, "Cnew~"))
+    assert made["ri"] == "Cnew~"
+    assert made["rn"].isalnum()
+    assert seen(cse, f"cse-in/{made['rn']}", "Cnew~") == made
+
+
 @pytest.mark.parametrize("fr", [None, "", "C", "S", "/id-in/C", "/S"])
 def test_a_stem_is_made_for_an_originator_that_brings_none(fr: str | None) -> None:
     cse = world()

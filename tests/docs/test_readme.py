@@ -19,8 +19,8 @@ BLOCKS = blocks(README, "sh", "text", "python")
 
 def test_the_two_commands() -> None:
     assert [block.text for block in BLOCKS if block.name == "install"] == [
-        "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/cse demo\n",
-        "python3 -m venv .venv && .venv/bin/pip install -e '.[test]' && .venv/bin/pytest\n",
+        "python3 -m venv .venv && .venv/bin/pip install -c config/constraints.txt . && .venv/bin/cse demo\n",
+        "python3 -m venv .venv && .venv/bin/pip install -c config/constraints.txt -e '.[test]' && .venv/bin/pytest\n",
     ]
 
 

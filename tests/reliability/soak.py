@@ -93,8 +93,10 @@ async def idle(plan: Plan, number: int = 10_000) -> str:
     """Hold ten thousand idle connections beside a client that works, and print what one of them costs."""
     with many_files():
         async with serving("memory:") as served:
+            descriptors = served.descriptors()
             await prepare(served)
-            memory, descriptors = served.memory(), served.descriptors()
+            await until(lambda: served.descriptors() == descriptors, "who prepared it has gone")
+            memory = served.memory()
             async with AsyncExitStack() as parts:
                 for _ in range(0, number, 100):
                     await asyncio.gather(*(parts.enter_async_context(opened(served)) for _ in range(100)))

@@ -146,6 +146,10 @@ def _swap_index(path: Path) -> None:
         connection.execute("INSERT INTO sqlite_master (type, name, tbl_name, rootpage, sql) VALUES (?, ?, ?, ?, ?)", row)
 
 
+def _assigned(rn: str, name: str, value: str) -> str:
+    return f"UPDATE resource SET attributes = json_set(attributes, '$.{name}', {value}) WHERE rn = '{rn}'"
+
+
 LOST = {
     "parent": (["DELETE FROM resource WHERE rn = 'ts'"], r"instance \d+: its parent, number \d+, does not exist"),
     "attributes": (["UPDATE resource SET attributes = '{\"ty\":' WHERE rn = 'grp'"], r"cse-in/grp: its attributes cannot be read"),
@@ -153,6 +157,14 @@ LOST = {
     "notice": (["UPDATE notice SET body = 'x' WHERE held = 0"], r"outbox entry \d+: for http://192.0.2.1/ cannot be read"),
     "ancestor": (["DELETE FROM label WHERE label IN ('one', 'two')", "DELETE FROM resource WHERE rn = 'ae'"], r"cse-in/ae/cnt: its parent Cae does not exist"),
     "type": (["UPDATE resource SET ty = 999 WHERE rn = 'grp'"], r"cse-in/grp: is of resource type 999"),
+    "data type": ([_assigned("ae", "rr", "'yes'")], r"cse-in/ae: its attribute rr \(requestReachability\) .*'yes'"),
+    "data type of an instance": (["UPDATE instance SET body = json_set(body, '$[3]', 'one') WHERE ty = 30"], r"cse-in/ae/ts/tsi\S+: its attribute cs .*'one'"),
+    "number of a container": ([_assigned("cnt", "mni", "'many'"), _assigned("cnt", "st", "'x'")], r"cse-in/ae/cnt: its attribute mni .*'many'"),
+    "list of a group": ([_assigned("grp", "mid", "7")], r"cse-in/grp: its attribute mid .*7"),
+    "unknown attribute": ([_assigned("grp", "color", "'red'")], r"cse-in/grp: has the attribute color, which m2m:grp does not have"),
+    "missing attribute": (["UPDATE resource SET attributes = json_remove(attributes, '$.mt') WHERE rn = 'grp'"], r"cse-in/grp: lacks .* mt \(memberType\)"),
+    "number of instances": ([_assigned("cnt", "mni", "4")], r"cse-in/ae/cnt: mni \(maxNrOfInstances\) is 4, its instances make 5"),
+    "bytes of instances": ([_assigned("cnt", "mbs", "19")], r"cse-in/ae/cnt: mbs \(maxByteSize\) is 19, its instances make 20"),
 }
 
 
