@@ -43,6 +43,8 @@ class _Seen:
     """ri of the parent -> its instances."""
     subscribed: dict[str, list[str]] = field(default_factory=dict)
     """ri of the parent -> its subscriptions."""
+    others: list[str] = field(default_factory=list)
+    """ri of everything that is no instance."""
     roots: int = 0
 
 
@@ -58,9 +60,9 @@ def check(store: Store, registry: Registry, repair: bool) -> Iterator[Finding]:
             yield from _resource(store, registry, record, seen)
         if seen.roots != 1:
             yield Finding("", f"there are {seen.roots} resources without a parent, where the CSEBase should be the only one")
-        for record in store.everything():
-            if not registry.instances & {record.ty}:
-                yield from _parent(store, record, seen, repair)
+        for ri in seen.others:
+            if (found := store.get(ri)) is not None:
+                yield from _parent(store, found, seen, repair)
         yield from _outbox(store, repair)
         if repair:
             commit(store)
@@ -94,7 +96,9 @@ def _resource(store: Store, registry: Registry, record: Record, seen: _Seen) -> 
         yield Finding(where, "is not found by its name below its parent" + ("" if named is None else f", {named.ri} has the same"))
     if record.ty in registry.instances:
         seen.tallies.setdefault(record.pi, _Tally()).add(record)
-    elif record.ty == SUBSCRIPTION:
+        return
+    seen.others.append(record.ri)
+    if record.ty == SUBSCRIPTION:
         seen.subscribed.setdefault(record.pi, []).append(record.ri)
 
 
