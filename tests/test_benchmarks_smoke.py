@@ -13,6 +13,7 @@ from tests.benchmarks.plan import TINY, Results
 from tests.benchmarks.plot import write
 from tests.benchmarks.report import GOALS, as_json, tables
 from tests.benchmarks.run import LARGE, run
+from tests.benchmarks.shares import shares
 from tests.benchmarks.workloads import NAMES
 
 
@@ -52,3 +53,16 @@ def test_every_large_workload_counts_without_an_error_and_is_drawn(tmp_path: Pat
 def test_an_unknown_workload_is_named() -> None:
     with pytest.raises(ValueError, match="W99"):
         asyncio.run(run(TINY, frozenset({"W99"})))
+
+
+def test_a_profile_is_shared_out_by_the_innermost_frame() -> None:
+    own = "thread (0x7F): MainThread;run (asyncio/runners.py:118)"
+    lines = [
+        f"{own};answer (bindings/http/server.py:264);create (cse/operations.py:69) 30",
+        f"{own};start (aiohttp/web_protocol.py:684) 40",
+        f"{own};_step (bindings/driver.py:300);insert (cse/storage/sqlite_transaction.py:208) 20",
+        f"{own} 10",
+        "thread (0x7E): commit;_work (bindings/driver.py:407) 900",
+    ]
+    found = shares("\n".join(lines))
+    assert {name: share for name, share in found.items() if share} == {"loop": 0.1, "aiohttp": 0.4, "store": 0.2, "core": 0.3}
