@@ -28,7 +28,7 @@ PARTS = {
     "store": ("cse/storage/",),
     "core": ("cse/", "resources/"),
 }
-"""Where the innermost frame is. ``loop`` is uvloop with the system's calls for sockets, as it has no frames of its own; ``driver`` is the rest of the bindings."""
+"""Where the innermost frame is. ``loop`` is uvloop and the system behind it, which have no frames of their own; ``driver`` is the rest of the bindings."""
 
 
 @dataclass(frozen=True)
