@@ -210,7 +210,7 @@ def geometry(kind: int, coordinates: Any) -> shapely.Geometry:
         listed = orjson.loads(coordinates) if isinstance(coordinates, str) else coordinates
         name = {found.value: found.name.title().replace("_String", "String").replace("_", "") for found in GeometryType}[kind]
         shape = shapely.from_geojson(orjson.dumps({"type": name.replace("Linestring", "LineString"), "coordinates": listed}))
-    except (orjson.JSONDecodeError, shapely.errors.ShapelyError, KeyError) as error:
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError, shapely.errors.ShapelyError, KeyError) as error:
         raise BadRequest(f"{coordinates!r} are no GeoJSON coordinates of geometry type {kind}: {error}") from error
     if shape.is_empty:
         raise BadRequest(f"{coordinates!r} are no GeoJSON coordinates of geometry type {kind}: they are empty")

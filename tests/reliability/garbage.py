@@ -168,6 +168,7 @@ PARSERS: Mapping[str, Parser] = {
 
 _BIG = 200_000
 BOMBS: Mapping[str, tuple[str, Any]] = {
+    "a coordinate of more than 64 bits": ("geometry", (1, [-(2**63) - 1, 1])),
     "deep JSON list": ("JSON", b'{"a":' + b"[" * _BIG + b"]" * _BIG + b"}"),
     "deep JSON object": ("JSON", b'{"a":' * _BIG + b"1" + b"}" * _BIG),
     "long JSON number": ("JSON", b'{"a":' + b"9" * _BIG + b"}"),

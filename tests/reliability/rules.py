@@ -261,7 +261,7 @@ class Model:
         """Retrieve what is below a resource (rcn 4, 5, 6, 8): what the originator may retrieve, of that what matches."""
         node = self._at(to)
         self._need(fr, R, node)
-        return Said(OK, self.shown(node), [found.path for found in self._visible(fr, node, depth) if wanted.match(found)])
+        return Said(OK, self.shown(node), [found.path for found in self._visible(fr, node, depth) if wanted.match(found, self._sees(fr))])
 
     def _visible(self, fr: str, node: Node, depth: int | None) -> Iterator[Node]:
         if depth != 0:
@@ -274,7 +274,10 @@ class Model:
     def discover(self, fr: str, to: str, depth: int | None, wanted: "Conditions") -> Said:
         """Find what may be discovered below a resource; what may not is left out, what is below it is not (TS-0001 10.2.6)."""
         node = self._at(to)
-        return Said(OK, None, [found.path for found in node.descendants(depth) if self.may(fr, LOOK, found) and wanted.match(found)])
+        return Said(OK, None, [found.path for found in node.descendants(depth) if self.may(fr, LOOK, found) and wanted.match(found, self._sees(fr))])
+
+    def _sees(self, fr: str) -> Callable[[Node], bool]:
+        return lambda node: self.may(fr, LOOK, node) or self.may(fr, R, node)
 
     def edge(self, fr: str, operation: int, to: str, newest: bool) -> Said:
         """Retrieve or delete ``la`` or ``ol``; privileges are those of the parent (TS-0004 7.4.27, 7.4.28)."""
@@ -437,9 +440,10 @@ class Conditions:
     crb: int | None = None
     exb: int | None = None
 
-    def match(self, node: Node) -> bool:
-        """Tell whether a resource matches; one that lacks an attribute does not match the condition on it."""
-        tests = [getattr(self, f"_{name}")(node) for name in CONDITIONS if getattr(self, name) is not None]
+    def match(self, node: Node, sees: Callable[[Node], bool]) -> bool:
+        """Tell whether a resource matches; one that lacks an attribute does not match the condition on it, nor does a parent or child that nobody ``sees``."""
+        names = [name for name in CONDITIONS if getattr(self, name) is not None]
+        tests = [getattr(self, f"_{name}")(*((node, sees) if name in RELATIVES else (node,))) for name in names]
         if not tests:
             return True
         return all(tests) if self.fo == 1 else any(tests) if self.fo == 2 else sum(tests) % 2 == 1
@@ -466,17 +470,17 @@ class Conditions:
     def _sts(self, node: Node) -> bool:
         return "st" in node.attributes and bool(node.attributes["st"] < self.sts)
 
-    def _pty(self, node: Node) -> bool:
-        return node.parent is not None and node.parent.ty in (self.pty or ())
+    def _pty(self, node: Node, sees: Callable[[Node], bool]) -> bool:
+        return node.parent is not None and sees(node.parent) and node.parent.ty in (self.pty or ())
 
-    def _chty(self, node: Node) -> bool:
-        return any(child.ty in (self.chty or ()) for child in node.children.values())
+    def _chty(self, node: Node, sees: Callable[[Node], bool]) -> bool:
+        return any(child.ty in (self.chty or ()) for child in node.children.values() if sees(child))
 
-    def _clbl(self, node: Node) -> bool:
-        return any(self._lbl(child, self.clbl) for child in node.children.values())
+    def _clbl(self, node: Node, sees: Callable[[Node], bool]) -> bool:
+        return any(self._lbl(child, self.clbl) for child in node.children.values() if sees(child))
 
-    def _palb(self, node: Node) -> bool:
-        return node.parent is not None and self._lbl(node.parent, self.palb)
+    def _palb(self, node: Node, sees: Callable[[Node], bool]) -> bool:
+        return node.parent is not None and sees(node.parent) and self._lbl(node.parent, self.palb)
 
     def _cra(self, node: Node) -> bool:
         return node.made >= (self.cra or 0)
@@ -488,4 +492,5 @@ class Conditions:
         return node.ends is not None and node.ends < (self.exb or 0)
 
 
+RELATIVES = ("pty", "chty", "clbl", "palb")
 CONDITIONS = ("ty", "lbl", "rn", "sza", "szb", "stb", "sts", "pty", "chty", "clbl", "palb", "cra", "crb", "exb")
