@@ -1,5 +1,6 @@
 """Non-blocking communication: a request is acknowledged, carried out beside the others, and its result kept or sent (TS-0004 7.3.2.2-7.3.2.5, 7.4.12)."""
 
+from collections.abc import Generator
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,7 @@ from cse.codes import ResponseStatusCode as RSC
 from cse.criteria import listed
 from cse.datatypes import seconds_of, timestamp
 from cse.errors import BadRequest, InternalServerError, RequestTimeout
-from cse.primitives import Ask, Notice, Pause, Peer, Request, Response, Steps, Turn, Work, request_from_dict, request_to_dict, response_to_dict
+from cse.primitives import Ask, Effect, Notice, Pause, Peer, Request, Response, Steps, Turn, Work, request_from_dict, request_to_dict, response_to_dict
 from cse.record import Record
 from cse.schema import Change, Host
 from cse.storage.contract import Reader
@@ -136,7 +137,7 @@ def _run(host: Host, ri: str) -> Steps:
     record = host.reader.get(ri)
     if record is None:
         return Response(RSC.NOT_FOUND)
-    request, fault = _stored(record), None
+    request = _stored(record)
     host.deferred += 1
     try:
         if record.attributes["rs"] == RequestStatus.FORWARDED and request.op != Operation.RETRIEVE:
@@ -148,15 +149,13 @@ def _run(host: Host, ri: str) -> Steps:
                 return Response(RSC.NOT_FOUND)
             try:
                 told = yield from _carried_out(host, ri, request, record.attributes["et"])
-            except Exception as error:  # nobody would ever be told otherwise
-                fault, told = error, _refused(request, RSC.INTERNAL_SERVER_ERROR, "it failed inside this CSE, whose log tells why")
-        yield Turn.WRITE
-        with host.write(request) as change:
-            _conclude(change, ri, request, told)
+            except Exception:  # nobody would ever be told otherwise
+                told = _refused(request, RSC.INTERNAL_SERVER_ERROR, "it failed inside this CSE, whose log tells why")
+                yield from _concluded(host, ri, request, told)
+                raise
+        yield from _concluded(host, ri, request, told)
     finally:
         host.deferred -= 1
-    if fault is not None:
-        raise fault
     return told
 
 
@@ -194,6 +193,12 @@ def _note(change: Change, ri: str, modified: dict[str, Any]) -> Record | None:
     noted = record.with_attributes(modified)
     change.replace(noted, modified)
     return noted
+
+
+def _concluded(host: Host, ri: str, request: Request, told: Response) -> Generator[Effect, tuple[Response, ...], None]:
+    yield Turn.WRITE
+    with host.write(request) as change:
+        _conclude(change, ri, request, told)
 
 
 def _conclude(change: Change, ri: str, request: Request, told: Response) -> None:
