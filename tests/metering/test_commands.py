@@ -97,7 +97,8 @@ def test_what_is_wrong_is_rejected_with_its_name_recorded_and_alerted(bench: Ben
     assert event["cmdId"] == envelope["cmdId"]
     assert [alert["evtId"] for alert in bench.alerts("asset")] == [event["evtId"]]
     noted = {"events/security", "nod-M1/eventLog"} if code == "requestUnauthorised" else set()
-    assert {place for place, _ in bench.written} == {f"cmd/{kind}/out", "events/error", "asset/alerts", *noted} | ({"bill/alerts"} if kind in PAID else set())
+    others = {f"{name}/alerts" for name in (("bill",) if kind in PAID else ("bill", "eff", "esp") if kind == "message" else ())}
+    assert {place for place, _ in bench.written} == {f"cmd/{kind}/out", "events/error", "asset/alerts", *noted, *others}
 
 
 @pytest.mark.parametrize("content", ["no JSON", "[1, 2]", '"text"', "{}", '{"cmdId": 7}', "[" * 5000])
@@ -184,6 +185,27 @@ def test_reading_without_answering_is_not_acting(bench: Bench) -> None:
     bench.act(item, "view")
     bench.later(6)
     assert bench.errors(order) == ["notActed"]
+
+
+def test_whoever_may_send_messages_learns_of_one_that_fails(bench: Bench) -> None:
+    """Use case 14: biller, efficiency entity and services provider must learn, as they all read the status."""
+    for issuer in ("Cbill", "Ceff", "Cesp"):
+        order = bench.order("message", "show", {}, issuer, "required")
+        event = next(one["evtId"] for one in bench.at_place("events/error") if one["cmdId"] == order)
+        for name in ("bill", "eff", "esp"):
+            assert [alert["evtId"] for alert in bench.alerts(name) if alert["cmdId"] == order] == [event]
+    assert not bench.alerts("asset")
+
+
+@pytest.mark.parametrize("action", ["delete", "clear"])
+def test_what_may_not_be_removed_is_not_answered_by_removing_it(bench: Bench, action: str) -> None:
+    order = bench.order("message", "show", {"removable": False}, "Cbill", "informed", message=TEXT)
+    item = bench.item()["msgId"]
+    bench.screen(item)
+    bench.act(item, action)
+    assert bench.states("message", order) == ["validated", "displayed"]
+    bench.act(item, "view")
+    assert bench.states("message", order) == ["validated", "displayed", "executed"]
 
 
 def test_valid_until_ends_the_consumers_time_too(bench: Bench) -> None:

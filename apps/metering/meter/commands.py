@@ -14,7 +14,7 @@ from apps.metering import forms
 from apps.metering.meter.body import Body
 from apps.metering.meter.handler import Handler
 from apps.metering.meter.records import Command, Failed, Later, Outcome, Rejected, digest_of, key_of, known
-from apps.metering.vocabulary import CONCERNED, END, TOLD, Consent, State, stamp
+from apps.metering.vocabulary import CONCERNED, END, REMOVALS, TOLD, Consent, State, stamp
 from cse.datatypes import seconds_of
 
 Handlers = Mapping[tuple[str, str], Handler]
@@ -54,7 +54,7 @@ class Commands:
     def acted(self, item: str, action: str, ts: str) -> None:
         """Hear what the consumer did with an item."""
         command = next((found for found in self._active.values() if found.item == item), None)
-        if command is None:
+        if command is None or (action in REMOVALS and command.params.get("removable") is False):
             return
         if command.step == "screen":
             command = self._displayed(command)
