@@ -138,3 +138,9 @@ def organisation(aei: str) -> str:
 def stamp(seconds: float) -> str:
     """Give a time as it stands in contents: UTC, basic format, microseconds."""
     return timestamp(seconds)
+
+
+def spoken(moment: str) -> str:
+    """Give a time of contents as people read it, without seconds when there are none: 2026-03-01 10:30."""
+    seconds = moment[13:15]
+    return f"{moment[:4]}-{moment[4:6]}-{moment[6:8]} {moment[9:11]}:{moment[11:13]}" + (f":{seconds}" if seconds != "00" else "")
