@@ -112,6 +112,20 @@ def test_malformed_content_is_rejected_under_the_name_of_its_instance(bench: Ben
     assert len(bench.alerts("dno")) == 1
 
 
+def test_a_name_of_the_second_life_cycle_is_not_taken_for_one_of_a_command(bench: Bench) -> None:
+    """Section 5: no record follows an end state of the same cmdId, and ``c1#info`` is that of a notice."""
+    order = bench.order("payment", "setMode", {"mode": "prepayment"}, "Cbill", "informed", message=TEXT)
+    item = bench.item()["msgId"]
+    bench.screen(item)
+    bench.act(item, "view")
+    bench.act(item, "accept")
+    assert bench.states("payment", f"{order}#info") == ["displayed", "executed"]
+    bench.send("payment", {**bench.envelope("setMode", {"mode": "credit"}, "Cbill"), "cmdId": f"{order}#info"}, "Cbill")
+    assert bench.states("payment", f"{order}#info") == ["displayed", "executed"]
+    assert bench.last("payment")["cmdId"].startswith("cin")
+    assert (bench.last("payment")["state"], bench.last("payment")["error"]["code"]) == ("rejected", "requestInvalid")
+
+
 def test_a_foreign_creator_is_refused_even_when_the_cse_let_it_pass(bench: Bench) -> None:
     bench.send("supply", bench.envelope("disable", {}), creator="Cstranger")
     assert bench.last("supply")["error"]["code"] == "requestUnauthorised"
