@@ -92,6 +92,13 @@ def demo(
     periods: Annotated[int, typer.Option(help="With --metering --meters: after so many periods the play ends.")] = 6,
 ) -> None:
     """Watch a street of meters at work against a real CSE, or the world of the smart-metering use cases."""
+    named = {"--flow": flow, "--all-flows": all_flows, "--hold": hold, "--day": day, "--period": period}
+    if not metering and (about := next((name for name, value in named.items() if value), None)):
+        typer.echo(f"cse: {about} is about the smart-metering use cases: add --metering", err=True)
+        raise typer.Exit(2)
+    if flow and all_flows:
+        typer.echo("cse: --flow plays one, --all-flows all of them", err=True)
+        raise typer.Exit(2)
     if metering and meters is not None:
         if flow or all_flows or hold or day:
             typer.echo("cse: --meters plays a fleet; flows are played and held in a world of their own, without it", err=True)

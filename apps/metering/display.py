@@ -8,6 +8,7 @@ from apps.metering.entity import Entity, container, content
 from apps.metering.memory import Kept
 from apps.metering.meter.faults import Faults
 from apps.metering.outbox import DOCUMENT, document
+from apps.metering.vocabulary import REMOVALS
 from cse.codes import NotificationEventType as Net
 from cse.datatypes import seconds_of
 
@@ -108,7 +109,9 @@ class Display(Entity):
         """Do with an item what the consumer wants: mark it, keep it, take it away."""
         identifier, action = str(told.get("msgId", "")), told.get("action")
         item = self._items.get(identifier)
-        if action in ("delete", "clear"):
+        if action in REMOVALS:
+            if item is not None and item.get("removable") is False:
+                return
             if identifier in self.kept.get("screen", "saved", {}):
                 self._unsave(identifier)
             if self._items.pop(identifier, None) is not None:

@@ -6,22 +6,28 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 
 from cse.datatypes import seconds_of
 
-TIME = {"type": "string", "format": "m2m-time", "pattern": "^[0-9]{8}T[0-9]{6}(,[0-9]{1,6})?$"}
-CLOCK = {"type": "string", "pattern": "^([01][0-9]|2[0-3])[0-5][0-9][0-5][0-9]$"}
+TIME = {"title": "a time: YYYYMMDDThhmmss in UTC, perhaps ,ffffff", "type": "string", "format": "m2m-time", "pattern": "^[0-9]{8}T[0-9]{6}(,[0-9]{1,6})?$"}
+CLOCK = {"title": "a time of the day: hhmmss in UTC", "type": "string", "pattern": "^([01][0-9]|2[0-3])[0-5][0-9][0-5][0-9]$"}
 TEXT = {"type": "string", "minLength": 1, "maxLength": 20_000}
 NAME = {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[^\\x00-\\x1f\\x7f]+$"}
 NUMBER = {"type": "number"}
 SECONDS = {"type": "number", "exclusiveMinimum": 0, "maximum": 31_536_000}
-AMOUNT = {"anyOf": [{"type": "string", "pattern": "^[0-9]{1,12}(\\.[0-9]{1,4})?$"}, {"type": "number", "minimum": 0, "maximum": 999_999_999_999}]}
-PRICE = {"anyOf": [{"type": "string", "pattern": "^-?[0-9]{1,12}(\\.[0-9]{1,4})?$"}, {"type": "number"}]}
-CURRENCY = {"type": "string", "pattern": "^[A-Z]{3}$"}
+AMOUNT = {
+    "title": "an amount: at most four decimals, 0 or more",
+    "anyOf": [{"type": "string", "pattern": "^[0-9]{1,12}(\\.[0-9]{1,4})?$"}, {"type": "number", "minimum": 0, "maximum": 999_999_999_999}],
+}
+PRICE = {
+    "title": "a price: at most four decimals",
+    "anyOf": [{"type": "string", "pattern": "^-?[0-9]{1,12}(\\.[0-9]{1,4})?$"}, {"type": "number"}],
+}
+CURRENCY = {"title": "a currency: three capital letters", "type": "string", "pattern": "^[A-Z]{3}$"}
 SCALAR = {"type": ["string", "number", "boolean"]}
 ACTION = {"type": "string", "minLength": 1, "maxLength": 64}
-AE_ID = {"type": "string", "pattern": "^[CS][A-Za-z0-9._~-]+$"}
+AE_ID = {"title": "an AE-ID: Cname", "type": "string", "pattern": "^[CS][A-Za-z0-9._~-]+$"}
 
 WHAT = ("registers", "profile", "export", "net", "generation")
 QUANTITIES = ("voltage", "current", "frequency", "powerFactor", "flicker", "harmonics")
@@ -54,7 +60,7 @@ _PACKAGE = _object(
 )
 _STEP = _object("target action", target=NAME, action=ACTION, value=SCALAR)
 _RATE = _object("rateId price currency unit", rateId=NAME, price=PRICE, currency=CURRENCY, unit=NAME, register=NAME)
-_DISCONNECT = {"anyOf": [_object("seconds", seconds=SECONDS), _object("amount", amount=AMOUNT)]}
+_DISCONNECT = {"title": "either seconds or an amount", "anyOf": [_object("seconds", seconds=SECONDS), _object("amount", amount=AMOUNT)]}
 
 PARAMS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "read": {"readNow": _object("what", what=_WHAT, fresh={"type": "boolean"}, **_SPAN)},
@@ -109,7 +115,7 @@ PARAMS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
                 contractual={"type": "boolean"},
                 onSilence=_one_of("lapse", "apply"),
             ),
-            "not": {"required": ["target"], "properties": {"action": {"const": "priceNotice"}}},
+            "not": {"title": "a priceNotice with a target", "required": ["target"], "properties": {"action": {"const": "priceNotice"}}},
         }
     },
     "gen": {
@@ -182,7 +188,7 @@ _METER = {"type": "string", "pattern": "^[A-Za-z0-9._~-]+$"}
 
 POLICY: Mapping[str, Any] = {
     "$schema": ENVELOPE["$schema"],
-    "title": "Collection policy",
+    "title": "a collection policy: meters or groups to collect, or cycles 0 to end it",
     **_object(
         "policyId strategy",
         policyId={"type": "string", "pattern": "^[A-Za-z0-9._~-]{1,64}$", "description": "a later policy of the same name takes the place of this one"},
@@ -220,13 +226,26 @@ _POLICY = _built(POLICY)
 _PARAMS = {kind: {name: _built(schema) for name, schema in types.items()} for kind, types in PARAMS.items()}
 
 
-def _first(validator: Draft202012Validator, value: Any, place: str) -> str:
+def _first(validator: Draft202012Validator, value: Any, place: str, whole: str = "the command") -> str:
     error = next(iter(sorted(validator.iter_errors(value), key=lambda found: (len(found.absolute_path), str(found.absolute_path)))), None)
     if error is None:
         return ""
+    error, said = _in_words(error)
     where = ".".join([*([place] if place else []), *map(str, error.absolute_path)])
-    said = error.message if len(error.message) <= 160 else error.message[:157] + "..."
-    return f"{where or 'the command'}: {said}"
+    return f"{where or whole}: {said if len(said) <= 160 else said[:157] + '...'}"
+
+
+def _in_words(error: ValidationError) -> tuple[ValidationError, str]:
+    """Give the part of an error that somebody can mend, and what is wrong: by the title of its schema, where the schema itself says patterns only."""
+    schema: Any = error.schema
+    title, inner = schema.get("title"), [found for found in error.context or () if found.validator != "type"]
+    if error.validator == "not":
+        return error, f"must not be {schema['not']['title']}"
+    if error.validator == "anyOf" and (deeper := next((found for found in inner if found.path), None)):
+        return deeper, deeper.message
+    if title and error.validator in ("pattern", "format", "anyOf"):
+        return error, f"{'this' if isinstance(error.instance, Mapping) else repr(error.instance)} is not {title}"
+    return error, inner[0].message if error.validator == "anyOf" and inner else error.message
 
 
 def wrong(kind: str, envelope: Any) -> str:
@@ -241,7 +260,7 @@ def wrong(kind: str, envelope: Any) -> str:
 
 def wrong_policy(policy: Any) -> str:
     """Say what is wrong with the form of a collection policy, naming the member; "" when nothing is."""
-    return _first(_POLICY, policy, "") if policy else "the policy: there is no JSON object"
+    return _first(_POLICY, policy, "", "the policy") if policy else "the policy: there is no JSON object"
 
 
 def documents() -> Iterator[tuple[str, str]]:

@@ -2,7 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import Coroutine
+import time
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
@@ -36,8 +37,8 @@ def run(http: str, coap: str, store: str | None, flow: str | None, everything: b
         plan = Plan(Path(directory), http=http, coap=coap, store=store or "")
         try:
             return asyncio.run(interruptible(_play(plan, chosen, hold or not chosen, console)))
-        except StartFailed as failed:
-            console.print(str(failed), style="red", markup=False, highlight=False, soft_wrap=True)
+        except (StartFailed, CSEError, TimeoutError) as failed:
+            console.print(f"the world does not stand: {failed or 'it took too long'}", style="red", markup=False, highlight=False, soft_wrap=True)
             return 1
 
 
@@ -54,8 +55,13 @@ async def interruptible(demo: Coroutine[Any, Any, int]) -> int:
 
 
 async def _play(plan: Plan, chosen: list[str], hold: bool, console: Console) -> int:
+    began = time.monotonic()
+    if chosen:
+        console.print(f"a CSE comes up, {_listed(plan)} and everybody who lives with them", highlight=False, soft_wrap=True)
     async with standing(plan) as world:
-        failures = await _flows(world, chosen, console)
+        if chosen:
+            console.print(f"they stand after {time.monotonic() - began:.0f} s at {world.cse.http} and {world.cse.coap}", highlight=False, soft_wrap=True)
+        failures = await play(world, chosen, console)
         if not hold:
             return 1 if failures else 0
         console.print(f"READY {world.cse.http} {world.cse.coap}", highlight=False, soft_wrap=True)
@@ -66,24 +72,41 @@ async def _play(plan: Plan, chosen: list[str], hold: bool, console: Console) -> 
         return 0
 
 
-async def _flows(world: World, chosen: list[str], console: Console) -> int:
-    """Play flows one after another, each step as it is observed; then give a table of them, and the number of those that failed."""
+def _listed(plan: Plan) -> str:
+    """Give the meters of a plan as people name them."""
+    return ", ".join(f"{meter.kind} meter {meter.name}{' (off)' if meter.name in plan.off else ''}" for meter in plan.meters)
+
+
+async def play(world: World, chosen: Sequence[str], console: Console) -> int:
+    """Play flows one after another, each step as it is observed, and give the number of those that failed.
+
+    The last line says how many were observed and names the others; a table of all comes before it when there are several.
+    """
     table = Table("flow", "name", "steps", "outcome")
-    failures = 0
-    for identifier in chosen:
+    began, failures = time.monotonic(), dict[str, str]()
+    for number, identifier in enumerate(chosen, 1):
         facts = flows.FACTS[identifier]
-        console.print(f"{identifier} {facts.name}", style="bold", markup=False, highlight=False)
+        place = f"[{number}/{len(chosen)}] " if len(chosen) > 1 else ""
+        console.print(f"{place}{identifier} {facts.name}", style="bold", markup=False, highlight=False)
         said = ""
         async with Stage(world, facts, lambda text: console.print(f"  {text}", markup=False, highlight=False, soft_wrap=True)) as stage:
             try:
                 await flows.FLOWS[identifier](stage)
                 stage.complete()
-            except (Unobserved, CSEError) as failed:
-                said = str(failed)
-        failures += bool(said)
+            except (Unobserved, CSEError, TimeoutError) as failed:
+                said = str(failed) or "it took too long"
+        if said:
+            failures[identifier] = said
+            console.print(f"  not observed: {said}", style="red", markup=False, highlight=False, soft_wrap=True)
         table.add_row(identifier, facts.name, f"{len(stage.observed)}/{len(facts.steps)}", said or "observed", style="red" if said else None)
     if len(chosen) > 1:
         console.print(table)
-    elif failures:
-        console.print(f"  not observed: {said}", style="red", markup=False, highlight=False)
-    return failures
+    if chosen:
+        _verdict(len(chosen), list(failures), time.monotonic() - began, console)
+    return len(failures)
+
+
+def _verdict(count: int, failures: Sequence[str], seconds: float, console: Console) -> None:
+    flow = "1 flow was" if count == 1 else f"{count} flows were"
+    said = f"{count - len(failures)} of {flow} observed in {seconds:.0f} s" + (f"; not observed: {', '.join(failures)}" if failures else "")
+    console.print(said, style="red" if failures else "green", markup=False, highlight=False, soft_wrap=True)

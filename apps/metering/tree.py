@@ -49,6 +49,8 @@ class Identity:
     software: str = "1.0.0"
     issuer: str = ""
     """Public key (64 hexadecimal digits) of who signs the packages that the meter installs; without it none is installed."""
+    secure: bool = True
+    """Whether there is a secure environment; without it integrity cannot be proven."""
     generators: tuple[str, ...] = ()
     appliances: tuple[str, ...] = ()
     classes: tuple[str, ...] = CLASSES
@@ -168,6 +170,7 @@ def below_node(meter: Identity) -> Sequence[Node]:
         "battery": (1006, "m2m:bat", {"btl": 100, "bts": 1}),
         "reboot": (1009, "m2m:rbo", {"rbo": False, "far": False}),
         "supplySwitch": (1008, "m2m:dvc", supply_switch(meter.switch, meter.switch)),
+        "secureEnvironment": (1008, "m2m:dvc", _capability("secureEnvironment", meter.secure, meter.secure)),
         "eventLog": (1010, "m2m:evl", {"lgt": 2, "lgd": "[]", "lgst": 1}),
     }
     return [Node(name, Ty.MGMT_OBJ, root, "node", {"mgd": mgd, **attributes}) for name, (mgd, root, attributes) in facts.items()]
@@ -181,7 +184,11 @@ def device_info(meter: Identity) -> dict[str, Any]:
 
 def supply_switch(fitted: bool, closed: bool) -> dict[str, Any]:
     """Give the attributes of the capability ``supplySwitch``: whether it is fitted, and whether it lets through."""
-    return {"can": "supplySwitch", "att": fitted, "cas": {"acn": "enable" if closed else "disable", "sus": 1}, "cus": closed}
+    return _capability("supplySwitch", fitted, closed)
+
+
+def _capability(name: str, fitted: bool, on: bool) -> dict[str, Any]:
+    return {"can": name, "att": fitted, "cas": {"acn": "enable" if on else "disable", "sus": 1}, "cus": on}
 
 
 async def grow(client: Client, meter: Identity, points: Sequence[str]) -> Resource:

@@ -49,6 +49,10 @@ CONFIRMED = END | {State.ACCEPTED}
 """States that count as confirmation (section 7)."""
 
 
+REMOVALS = frozenset({"delete", "clear"})
+"""What the consumer does to have an item off the screen; one that may not be removed stays there until its validUntil (section 8)."""
+
+
 class Consent(StrEnum):
     """What the consumer has to do with a command."""
 
@@ -112,9 +116,12 @@ CONCERNED: Mapping[str, tuple[str, ...]] = {
     "pq": ("Casset", "Cdno"),
     "dr": ("Cdno", "Ceff", "Cbill"),
     "gen": ("Cdno", "Ceff", "Cbill"),
+    "message": ("Cbill", "Ceff", "Cesp"),
 }
 """Who learns of failures of a class beside the issuer and those whom ``notify`` names (use cases 3, 11 and 12: asset and bill, also where the consumer has
-acted; use case 4: asset and network operator; use cases 6 and 7: whoever buys, sells or carries what is drawn and given)."""
+acted; use case 4: asset and network operator; use cases 6 and 7: whoever buys, sells or carries what is drawn and given; use case 14:
+whoever may send messages).
+"""
 
 
 def ae_id(name: str) -> str:
@@ -131,3 +138,9 @@ def organisation(aei: str) -> str:
 def stamp(seconds: float) -> str:
     """Give a time as it stands in contents: UTC, basic format, microseconds."""
     return timestamp(seconds)
+
+
+def spoken(moment: str) -> str:
+    """Give a time of contents as people read it, without seconds when there are none: 2026-03-01 10:30."""
+    seconds = moment[13:15]
+    return f"{moment[:4]}-{moment[4:6]}-{moment[6:8]} {moment[9:11]}:{moment[11:13]}" + (f":{seconds}" if seconds != "00" else "")

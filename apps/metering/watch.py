@@ -16,7 +16,7 @@ from apps.metering.device import Setup
 from apps.metering.entity import Entity, Watched, container, content
 from apps.metering.membership import Membership
 from apps.metering.memory import KEPT, Kept
-from apps.metering.meter.records import digest_of, key_of
+from apps.metering.meter.records import INFO, digest_of, key_of, name_of
 from apps.metering.tree import CREATED_BY
 from apps.metering.vocabulary import CLASSES, CONCERNED, CONFIRMED, END, ORGANISATIONS, TIMERS, State, organisation
 from cse.codes import NotificationEventType as Net
@@ -199,8 +199,7 @@ class Watch(Entity):
         resource = notification.resource
         assert resource is not None
         issuer = str(resource.get("cr") or notification.by).rpartition("/")[2]
-        identifier = told.get("cmdId")
-        identifier = identifier if isinstance(identifier, str) and identifier else resource.ri
+        identifier = name_of(told, resource.ri)
         sent = {"issuer": issuer, "type": str(told.get("type", "")), "state": State.SENT, "digest": digest_of(kind, told)}
         self._enter(meter, kind, identifier, resource.ri, sent)
         if self.kept.get("wish", f"{meter}\n{kind}\n{identifier}") is not None:
@@ -226,7 +225,7 @@ class Watch(Entity):
 
     def _stated(self, meter: str, kind: str, told: Mapping[str, Any]) -> None:
         identifier, state = str(told.get("cmdId", "")), told.get("state")
-        base = identifier.removesuffix("#info")
+        base = identifier.removesuffix(INFO)
         wish = self.kept.get("wish", f"{meter}\n{kind}\n{base}")
         if wish is None:
             return

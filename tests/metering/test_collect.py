@@ -231,7 +231,7 @@ def test_a_policy_of_nobody_ends_in_a_run_without_visits() -> None:
         ({"strategy": "whim"}, "strategy"),
         ({"meters": []}, "meters"),
         ({"meters": ["M1", "M1"]}, "meters"),
-        ({"meters": None}, "is not valid"),
+        ({"meters": None}, "the policy: this is not a collection policy: meters or groups to collect"),
         ({"groups": ["M1"]}, "groups"),
         ({"what": ["everything"]}, "what"),
         ({"what": ["registers", "pq"]}, "what"),

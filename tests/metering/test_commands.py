@@ -97,7 +97,8 @@ def test_what_is_wrong_is_rejected_with_its_name_recorded_and_alerted(bench: Ben
     assert event["cmdId"] == envelope["cmdId"]
     assert [alert["evtId"] for alert in bench.alerts("asset")] == [event["evtId"]]
     noted = {"events/security", "nod-M1/eventLog"} if code == "requestUnauthorised" else set()
-    assert {place for place, _ in bench.written} == {f"cmd/{kind}/out", "events/error", "asset/alerts", *noted} | ({"bill/alerts"} if kind in PAID else set())
+    others = {f"{name}/alerts" for name in (("bill",) if kind in PAID else ("bill", "eff", "esp") if kind == "message" else ())}
+    assert {place for place, _ in bench.written} == {f"cmd/{kind}/out", "events/error", "asset/alerts", *noted, *others}
 
 
 @pytest.mark.parametrize("content", ["no JSON", "[1, 2]", '"text"', "{}", '{"cmdId": 7}', "[" * 5000])
@@ -109,6 +110,20 @@ def test_malformed_content_is_rejected_under_the_name_of_its_instance(bench: Ben
     assert record["cmdId"].startswith("cin")
     assert bench.errors() == ["requestInvalid"]
     assert len(bench.alerts("dno")) == 1
+
+
+def test_a_name_of_the_second_life_cycle_is_not_taken_for_one_of_a_command(bench: Bench) -> None:
+    """Section 5: no record follows an end state of the same cmdId, and ``c1#info`` is that of a notice."""
+    order = bench.order("payment", "setMode", {"mode": "prepayment"}, "Cbill", "informed", message=TEXT)
+    item = bench.item()["msgId"]
+    bench.screen(item)
+    bench.act(item, "view")
+    bench.act(item, "accept")
+    assert bench.states("payment", f"{order}#info") == ["displayed", "executed"]
+    bench.send("payment", {**bench.envelope("setMode", {"mode": "credit"}, "Cbill"), "cmdId": f"{order}#info"}, "Cbill")
+    assert bench.states("payment", f"{order}#info") == ["displayed", "executed"]
+    assert bench.last("payment")["cmdId"].startswith("cin")
+    assert (bench.last("payment")["state"], bench.last("payment")["error"]["code"]) == ("rejected", "requestInvalid")
 
 
 def test_a_foreign_creator_is_refused_even_when_the_cse_let_it_pass(bench: Bench) -> None:
@@ -184,6 +199,27 @@ def test_reading_without_answering_is_not_acting(bench: Bench) -> None:
     bench.act(item, "view")
     bench.later(6)
     assert bench.errors(order) == ["notActed"]
+
+
+def test_whoever_may_send_messages_learns_of_one_that_fails(bench: Bench) -> None:
+    """Use case 14: biller, efficiency entity and services provider must learn, as they all read the status."""
+    for issuer in ("Cbill", "Ceff", "Cesp"):
+        order = bench.order("message", "show", {}, issuer, "required")
+        event = next(one["evtId"] for one in bench.at_place("events/error") if one["cmdId"] == order)
+        for name in ("bill", "eff", "esp"):
+            assert [alert["evtId"] for alert in bench.alerts(name) if alert["cmdId"] == order] == [event]
+    assert not bench.alerts("asset")
+
+
+@pytest.mark.parametrize("action", ["delete", "clear"])
+def test_what_may_not_be_removed_is_not_answered_by_removing_it(bench: Bench, action: str) -> None:
+    order = bench.order("message", "show", {"removable": False}, "Cbill", "informed", message=TEXT)
+    item = bench.item()["msgId"]
+    bench.screen(item)
+    bench.act(item, action)
+    assert bench.states("message", order) == ["validated", "displayed"]
+    bench.act(item, "view")
+    assert bench.states("message", order) == ["validated", "displayed", "executed"]
 
 
 def test_valid_until_ends_the_consumers_time_too(bench: Bench) -> None:

@@ -160,6 +160,17 @@ def test_silence_may_still_be_overridden(bench: Bench) -> None:
     assert bench.states("dr", order) == ["validated", "displayed", "accepted", "overridden"]
 
 
+def test_without_a_text_the_display_says_in_words_what_will_happen(bench: Bench) -> None:
+    _shown(bench, start=40, end=100)
+    assert (bench.item()["title"], bench.item()["text"]) == ("Load control", "Load control: off of dev-P1-1 from 2025-10-09 08:54 to 2025-10-09 08:55 UTC")
+    _shown(bench, start=40, end=100, action="priceNotice", target=None, level=0.42, unit="EUR/kWh")
+    assert (bench.item()["title"], bench.item()["text"]) == ("New price", "New price: 0.42 EUR/kWh from 2025-10-09 08:54 to 2025-10-09 08:55 UTC")
+    _shown(bench, action="priceNotice", target=None, message={"text": "Peak"})
+    assert (bench.item()["title"], bench.item()["text"]) == ("New price", "Peak")
+    _shown(bench, action="priceNotice", target=None, message={"title": "Today", "text": "Peak"})
+    assert bench.item()["title"] == "Today"
+
+
 @pytest.mark.parametrize("consent", ["required", "informed"])
 def test_a_price_notice_ends_when_it_was_viewed(bench: Bench, consent: str) -> None:
     order, item = _shown(bench, action="priceNotice", target=None, level=0.42, unit="EUR/kWh", consent=consent, onSilence="apply")

@@ -112,6 +112,11 @@ def test_a_target_temperature_is_set(bench: Bench) -> None:
     assert bench.states("device", order)[-1] == "executed"
 
 
+def test_without_a_text_the_display_says_when_in_words(bench: Bench) -> None:
+    _interact(bench, params={"target": DEVICE, "action": "on", "start": bench.at(40)})
+    assert bench.item()["text"] == f"{DEVICE}: on at 2025-10-09 08:54 UTC"
+
+
 def test_what_was_declined_or_not_answered_is_not_done(bench: Bench) -> None:
     declined = _interact(bench)
     item = bench.item()["msgId"]

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from apps.metering.keys import public_key, public_text, signed
 from apps.metering.meter import conditions
 from apps.metering.packages import pack
-from apps.metering.tree import Identity
+from apps.metering.tree import Identity, below_node
 from cse.errors import TargetNotReachable
 from tests.metering.bench import Bench
 
@@ -286,6 +286,26 @@ def test_a_meter_that_was_opened_does_not_prove_its_integrity(bench: Bench) -> N
     assert bench.at_place("attest")[-1]["result"] == "fail"
     assert events(bench, "security", "integrityFailed")
     assert bench.alerts("asset")
+
+
+def test_what_has_no_secure_environment_is_marked_unsupported_and_works() -> None:
+    """R30: devices may lack it; R33: whether there is one is told at the node."""
+    bench = Bench(Identity("M1", secure=False))
+    bench.write()
+    assert bench.at_place("attest")[-1].items() >= {"trigger": "auto", "result": "unsupported", "evidence": None}.items()
+    order = bench.order("maint", "validateIntegrity", {"nonce": "n1"})
+    assert bench.states("maint", order) == ["validated", "executed"]
+    assert bench.last("maint")["result"] == {"attest": "unsupported", "nonce": "n1"}
+    bench.meter.body.plant.sense(tamper=True)
+    bench.order("maint", "validateIntegrity", {"nonce": "n2"})
+    assert bench.at_place("attest")[-1]["result"] == "unsupported"
+    assert bench.meter.body.kept.get("secure", "key") is None
+
+
+@pytest.mark.parametrize("secure", [True, False])
+def test_the_node_tells_whether_there_is_a_secure_environment(secure: bool) -> None:
+    found = next(node for node in below_node(Identity("M1", secure=secure)) if node.place == "secureEnvironment")
+    assert (found.root, found.attributes["can"], found.attributes["att"], found.attributes["cus"]) == ("m2m:dvc", "secureEnvironment", secure, secure)
 
 
 def test_integrity_is_proven_unasked_at_every_start(bench: Bench) -> None:

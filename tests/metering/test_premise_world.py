@@ -1,17 +1,20 @@
 """Equipment, demand response and collection in the held world, over sockets (use cases 6 to 8)."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
+from apps.client import Inbox, NotificationEventType
 from apps.metering import flows
+from apps.metering.flows.points import point
 from apps.metering.flows.stage import Stage
 from apps.metering.premises import PRESET
 from apps.metering.vocabulary import State
 from apps.metering.world import World
 from cse.errors import OriginatorHasNoPrivilege
-from tests.metering.bench import until
+from tests.metering.bench import PATIENCE, until
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -121,3 +124,24 @@ async def test_a_wrong_policy_is_rejected_and_a_forbidden_one_refused(world: Wor
                 await stage.client(actor).put(POLICIES, {"policyId": "theirs", "strategy": "roundRobin", "meters": ["M1"]})
             with pytest.raises(OriginatorHasNoPrivilege):
                 await stage.client(actor).retrieve("cse-in/sm-collect/runs")
+
+
+async def test_who_gets_generation_is_told_by_the_cse_of_points_that_do_not_come(world: World) -> None:
+    """Use case 7, P10-A2: the missing-data notice of the series itself."""
+    missing = {"net": [int(NotificationEventType.REPORT_ON_MISSING_DATA_POINTS)], "md": {"num": 1, "dur": "PT60S"}}
+    wanted = {f"{name}/{series}" for name in ("dno", "eff", "bill") for series in ("readings/net", "generation/output")}
+    async with Stage(world, FACTS) as stage, Inbox.http() as inbox:
+        for path in wanted:
+            name, _, series = path.partition("/")
+            await point(stage, name, f"mtr-M1/{series}", lambda moment, content: True)
+            await stage.client(name).subscribe(f"cse-in/mtr-M1/{series}", f"{inbox.url}/{path}", enc=missing, name=f"sub-{name}-missing")
+        await stage.control("linkDown", "M1")
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while wanted:
+                    notice = await inbox.next()
+                    assert notice.resource is not None
+                    assert notice.resource["mdlt"]
+                    wanted.discard(notice.path.strip("/"))
+        finally:
+            await stage.control("linkUp", "M1")

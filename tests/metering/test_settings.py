@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from apps.metering.meter import conditions
 from apps.metering.tree import Identity
 from tests.metering.bench import Bench
 
@@ -110,6 +111,20 @@ def test_deadlines_are_in_force_at_once_and_after_a_restart(bench: Bench) -> Non
     order = bench.order("message", "show", {}, "Cbill", "required", message={"text": "Hello"})
     bench.later(29)
     assert bench.states("message", order) == ["validated"]
+
+
+def test_what_is_read_by_a_clock_that_is_off_is_marked_until_it_is_set(bench: Bench) -> None:
+    """R02, section 9: reports carry clock quality."""
+    for offset, clock in ((0.0, "good"), (60.0, "good"), (-61.0, "doubtful")):
+        conditions.sense(bench.meter.body, {"clockOffset": offset})
+        bench.order("read", "readNow", {"what": "registers"}, "Crdr-1")
+        assert bench.at_place("readings/registers")[-1]["clock"] == clock
+        bench.later(5)
+        for series in ("readings/profile", "readings/export", "generation/output", "pq/samples"):
+            assert bench.at_place(series)[-1].get("clock", "good") == clock
+    bench.order("config", "setTime", {"time": bench.at(0)})
+    bench.order("read", "readNow", {"what": "registers"}, "Crdr-1")
+    assert bench.at_place("readings/registers")[-1]["clock"] == "good"
 
 
 def test_the_clock_is_set_and_everything_is_stamped_by_it(bench: Bench) -> None:

@@ -93,3 +93,10 @@ def test_an_acknowledgement_of_something_else_changes_nothing() -> None:
         head.tell("acks/asset", told)
     head.tell("acks/bill", {"cmdId": "g1"})
     assert ("notReceived", "M1") in head.alerts(TIMERS["ackWithin"] + 1)
+
+
+def test_what_is_refused_under_the_name_of_its_instance_was_answered() -> None:
+    head = Head()
+    head.tell("cmd/M1/supply", {"cmdId": "g1#info", "type": "enable", "issuer": "Casset"}, "Casset")
+    head.tell("cmd/M1/supply", {"cmdId": "r1", "state": "rejected", "by": "Cmtr-M1"})
+    assert head.alerts(60) == []

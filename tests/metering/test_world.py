@@ -32,9 +32,21 @@ async def test_the_tree_of_a_meter_is_that_of_the_data_model(world: World, meter
         assert await admin.retrieve(f"cse-in/mtr-{meter}/{place}"), place
     node = await admin.retrieve(f"cse-in/nod-{meter}")
     assert node["hael"] == [f"Cmtr-{meter}"]
-    for name in ("deviceInfo", "firmware", "software", "memory", "battery", "reboot", "supplySwitch", "eventLog"):
+    for name in ("deviceInfo", "firmware", "software", "memory", "battery", "reboot", "supplySwitch", "secureEnvironment", "eventLog"):
         assert (await admin.retrieve(f"cse-in/nod-{meter}/{name}"))["ty"] == Ty.MGMT_OBJ
     assert (await admin.retrieve(f"cse-in/mtr-{meter}"))["api"] == "Nsm.meter"
+
+
+@pytest.mark.parametrize("meter", ["M1", "M2", "M3"])
+async def test_what_only_electricity_has_other_meters_do_not_pretend_to_have(world: World, meter: str) -> None:
+    """Use case 7: for electricity; a series that nothing can ever be in would be missed for ever."""
+    admin = world.client("CAdmin")
+    for place in ("readings/export", "readings/net", "generation/output", "generation/quality", "generation/setpoint", "pq/samples", "pq/limits", "pq/events"):
+        if meter == "M1":
+            assert await admin.retrieve(f"cse-in/mtr-{meter}/{place}"), place
+        else:
+            with pytest.raises(NotFound):
+                await admin.retrieve(f"cse-in/mtr-{meter}/{place}")
 
 
 async def test_a_meter_that_is_off_is_provisioned_only(world: World) -> None:

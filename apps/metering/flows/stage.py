@@ -247,12 +247,12 @@ class Stage:
         want = (lambda one: one["type"] == kind) if command is None else (lambda one: one["type"] == kind and one.get("cmdId", "").startswith(command.id))
         return await self.see("asset", f"mtr-{meter}/events/{container}", f"event {kind}", want)
 
-    async def alert(self, name: str, kind: str, *, command: Order | None = None, event: str = "") -> Mapping[str, Any]:
+    async def alert(self, name: str, kind: str, *, command: Order | None = None, event: str = "", meter: str = "") -> Mapping[str, Any]:
         """Give an alert of an organisation, as it finds it."""
 
         def want(one: Mapping[str, Any]) -> bool:
             about = command is None or str(one.get("cmdId", "")).startswith(command.id)
-            return one["type"] == kind and about and (not event or one.get("evtId") == event)
+            return one["type"] == kind and about and (not event or one.get("evtId") == event) and (not meter or one["meter"] == meter)
 
         return await self.see(name, f"{name}/alerts", f"alert {kind}", want)
 

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from apps.metering.flows import looks
 from apps.metering.flows.stage import Stage
 from apps.metering.vocabulary import State
 
-REGISTERS = "mtr-M1/readings/registers"
+REGISTERS, PROFILE, EXPORT = "mtr-M1/readings/registers", "mtr-M1/readings/profile", "mtr-M1/readings/export"
 
 
 def _reason(reason: str) -> Any:
@@ -18,20 +19,23 @@ async def scheduled(stage: Stage) -> None:
     await stage.subscribe("rdr-1", REGISTERS)
     told = await stage.notified(_reason("scheduled"))
     reading = await stage.see("rdr-1", REGISTERS, "the reading", lambda one: one["readId"] == told["readId"])
-    stage.step("UC01-S1", f"{reading['readId']} of {reading['ts']}")
+    newest = [max(await looks.samples(stage, "rdr-1", series)) for series in (PROFILE, EXPORT)]
+    stage.step("UC01-S1", f"{reading['readId']} of {reading['ts']}; profile until {newest[0]}, export until {newest[1]}")
     stage.step("UC01-S2", f"notification of {told['readId']}")
 
 
 async def requested(stage: Stage) -> None:
     """Readings on request."""
     await stage.subscribe("rdr-1", REGISTERS)
-    order = await stage.command("rdr-1", "read", "readNow", {"what": ["registers", "profile"]})
+    points = await looks.samples(stage, "rdr-1", PROFILE)
+    order = await stage.command("rdr-1", "read", "readNow", {"what": ["registers", "profile"], "from": stage.began})
     stage.step("UC01-R1", order.id)
     await stage.status(order, State.VALIDATED)
     stage.step("UC01-R2", "validated")
     done = await stage.status(order, State.EXECUTED)
     await stage.notified(lambda one: one.get("readId") == done["result"]["readId"])
-    stage.step("UC01-R3", f"executed with {done['result']['readId']}")
+    looks.demand(points.keys() <= set(done["result"]["dgt"]), f"{order.id} names {done['result']['dgt']} where {PROFILE} has {sorted(points)}")
+    stage.step("UC01-R3", f"executed with {done['result']['readId']} and points until {done['result']['dgt'][-1]}")
 
 
 async def _unread(stage: Stage, flow: str, fault: str, event: str) -> None:

@@ -86,6 +86,15 @@ async def responded(stage: Stage) -> None:
     stage.step("UC06-P11", f"complied with {network.power(values, interval, start, end):.3f} kW of {AGREED:g}")
     await stage.status(order, State.EXECUTED)
     await _appliance(stage, True)
+    await _overridden(stage)
+
+
+async def _overridden(stage: Stage) -> None:
+    """See another event overridden: the appliance stays as it is."""
+    order = await _event(stage, "eff", stage.at(1), stage.at(20))
+    await stage.act(await stage.item(order), "override")
+    await stage.status(order, State.OVERRIDDEN)
+    await _appliance(stage, True)
 
 
 async def invalid(stage: Stage) -> None:

@@ -82,8 +82,9 @@ async def not_received(stage: Stage) -> None:
     if [one for one in await stage.instances("dno", "dno/acks") if one.get("cmdId") == order.id]:
         raise Unobserved(f"{order.id} was acknowledged")
     stage.step("UC08-P4-A2.1", "no acknowledgement")
-    alert = await stage.alert("dno", "notReceived", command=order)
-    stage.step("UC08-P4-A2.2", f"notReceived of {alert['meter']} at {alert['ts']}")
+    for meter in METERS:
+        alert = await stage.alert("dno", "notReceived", command=order, meter=meter)
+    stage.step("UC08-P4-A2.2", f"notReceived of {', '.join(METERS)}, the last at {alert['ts']}")
 
 
 async def unsound(stage: Stage) -> None:

@@ -3,6 +3,9 @@
 from apps.metering.flows.stage import Order, Stage
 from apps.metering.vocabulary import State
 
+CONTROLLERS = ("asset", "bill")
+"""Who controls the supply, and learns of failures."""
+
 
 async def _ordered(stage: Stage, name: str, state: str) -> Order:
     """Play the first four steps."""
@@ -32,7 +35,8 @@ async def invalid(stage: Stage) -> None:
     refused = await stage.status(order, State.REJECTED, error="requestUnsupported")
     stage.step("UC11-P2-A1.1", refused["error"]["text"])
     found = await stage.event("requestUnsupported", command=order, meter="M2")
-    await stage.alert("asset", "error", event=found["evtId"])
+    for name in CONTROLLERS:
+        await stage.alert(name, "error", event=found["evtId"])
     stage.step("UC11-P2-A1.2", f"rejected at {refused['ts']}")
 
 
@@ -47,7 +51,8 @@ async def not_confirmed(stage: Stage) -> None:
     stage.step("UC11-P3", "supplySwitch")
     await stage.see("asset", "mtr-M1/supply/state", "limited", lambda one: one.get("cmdId") == order.id and one["state"] == "limited")
     stage.step("UC11-P4", "limited")
-    alert = await stage.alert("asset", "noConfirmation", command=order)
+    for name in CONTROLLERS:
+        alert = await stage.alert(name, "noConfirmation", command=order)
     await stage.silent(order, State.EXECUTED)
     stage.step("UC11-P5-A2.1", "no status executed")
     stage.step("UC11-P5-A2.2", f"noConfirmation at {alert['ts']}")

@@ -13,8 +13,8 @@ from typing import Any
 from apps.metering import forms
 from apps.metering.meter.body import Body
 from apps.metering.meter.handler import Handler
-from apps.metering.meter.records import Command, Failed, Later, Outcome, Rejected, digest_of, key_of, known
-from apps.metering.vocabulary import CONCERNED, END, TOLD, Consent, State, stamp
+from apps.metering.meter.records import Command, Failed, Later, Outcome, Rejected, digest_of, key_of, known, name_of
+from apps.metering.vocabulary import CONCERNED, END, REMOVALS, TOLD, Consent, State, stamp
 from cse.datatypes import seconds_of
 
 Handlers = Mapping[tuple[str, str], Handler]
@@ -34,8 +34,7 @@ class Commands:
     def arrive(self, kind: str, content: Any, creator: str, instance: str) -> None:
         """Take a command of a class. creator: who has made the instance by what the CSE says, "" when it does not say. instance: its ri."""
         envelope = _decoded(content)
-        identifier = envelope.get("cmdId") if isinstance(envelope, Mapping) else None
-        named = identifier if isinstance(identifier, str) and identifier else instance
+        named = name_of(envelope, instance)
         key, digest = key_of(creator, named), digest_of(kind, envelope)
         before = known(self._body.kept, key)
         given = dict(envelope) if isinstance(envelope, Mapping) else {}
@@ -54,7 +53,7 @@ class Commands:
     def acted(self, item: str, action: str, ts: str) -> None:
         """Hear what the consumer did with an item."""
         command = next((found for found in self._active.values() if found.item == item), None)
-        if command is None:
+        if command is None or (action in REMOVALS and command.params.get("removable") is False):
             return
         if command.step == "screen":
             command = self._displayed(command)

@@ -5,11 +5,11 @@ from typing import Any
 
 from apps.metering.meter import outages, quality
 from apps.metering.meter.body import Body
-from apps.metering.meter.physics import MICRO
+from apps.metering.meter.physics import CLOCK_OFF, MICRO
 from apps.metering.vocabulary import stamp
 
-BATTERY_LOW, MEMORY_HIGH, CLOCK_OFF = 20.0, 90.0, 60.0
-"""Percent and seconds beyond which something is a malfunction."""
+BATTERY_LOW, MEMORY_HIGH = 20.0, 90.0
+"""Percent beyond which something is a malfunction."""
 
 
 def sense(meter: Body, values: Mapping[str, Any]) -> None:

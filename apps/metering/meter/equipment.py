@@ -117,7 +117,14 @@ def diagnose(meter: Body, what: str, *, command: str = "", told: Iterable[str] =
 
 
 def attest(meter: Body, trigger: str, nonce: str = "") -> Mapping[str, Any]:
-    """Measure what is installed, write the proof of it and give that: ``pass`` when it is what was installed, and nobody has opened the meter."""
+    """Measure what is installed, write the proof of it and give that: ``pass`` when it is what was installed, and nobody has opened the meter.
+
+    A meter without a secure environment proves nothing: ``unsupported``, without evidence; what to make of it is for asset to decide (R30).
+    """
+    if not meter.identity.secure:
+        nothing = {"ts": meter.ts(), "trigger": trigger, "result": "unsupported", "nonce": nonce}
+        meter.outbox.put(meter.place("attest"), {**nothing, "evidence": None})
+        return nothing
     secure = SecureEnvironment(meter.kept)
     if nonce:
         secure.use(nonce)

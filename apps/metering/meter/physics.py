@@ -22,6 +22,10 @@ _FLOW: Mapping[str, float] = {"electricity": 1.0, "gas": 0.1, "water": 0.02, "he
 """How much of each medium goes with a kilowatt of the household's load: its unit per hour."""
 
 
+CLOCK_OFF = 60.0
+"""Seconds beyond which a clock is not trusted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Sensed:
     """What the meter measures of its surroundings and of itself; battery and memory in percent, clock offset in seconds."""
@@ -79,6 +83,11 @@ class Plant:
     def unit(self) -> str:
         """The unit of the registers."""
         return UNITS[self._identity.kind]
+
+    @property
+    def clock(self) -> str:
+        """The quality of the clock: ``good`` or ``doubtful``."""
+        return "good" if abs(self.sensed.clockOffset) <= CLOCK_OFF else "doubtful"
 
     def load(self, now: float) -> float:
         """Give what the premise draws now, in kilowatts or units per hour: nothing when the supply is off, no more than its limit."""

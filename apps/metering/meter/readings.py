@@ -55,6 +55,7 @@ class Readings:
             for name, value in self._plant.registers.items()
         ]
         reading = {"readId": identifier, "ts": stamp(self._clock()), "reason": reason, "registers": registers, "quality": "measured"}
+        reading["clock"] = self._plant.clock
         self._outbox.put(self._place("readings/registers"), reading, tag=f"reading:{identifier}")
         self._kept.put("reading", "last", identifier)
         self.show()
@@ -85,7 +86,9 @@ class Readings:
         self._plant.keep()
 
     def _series(self, place: str, moment: str, content: Mapping[str, Any]) -> None:
-        self._outbox.point(self._place(place), moment, {"ts": moment, "quality": "measured", **content}, tag=f"point:{place}:{moment}")
+        """Write a point; one whose time comes of a clock that is off says so (R02)."""
+        clock = {} if self._plant.clock == "good" else {"clock": self._plant.clock}
+        self._outbox.point(self._place(place), moment, {"ts": moment, "quality": "measured", **content, **clock}, tag=f"point:{place}:{moment}")
         self._kept.put(f"points {place}", moment, content)
 
     def points(self, place: str, since: str, until: str) -> Mapping[str, Any]:

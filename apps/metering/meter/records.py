@@ -80,6 +80,16 @@ def key_of(issuer: str, identifier: str) -> str:
     return f"{issuer}\n{identifier}"
 
 
+INFO = "#info"
+"""What is behind the cmdId of a command in that of its notice, the second life cycle (section 5)."""
+
+
+def name_of(content: Any, instance: str) -> str:
+    """Give the cmdId of a command; the ri of its instance when it has none, or one that would be taken for that of a notice."""
+    found = content.get("cmdId") if isinstance(content, Mapping) else None
+    return found if isinstance(found, str) and found and not found.endswith(INFO) else instance
+
+
 def digest_of(kind: str, content: Any) -> str:
     """Give what tells two commands apart: class and content, whatever the order of members and blanks."""
     return hashlib.sha256(f"{kind}\n{json.dumps(content, sort_keys=True, default=str)}".encode()).hexdigest()

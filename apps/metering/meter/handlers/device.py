@@ -7,7 +7,7 @@ from apps.metering.meter import appliances
 from apps.metering.meter.body import Body
 from apps.metering.meter.handler import NONE, REQUIRED, Handler
 from apps.metering.meter.records import Command, Done, Failed, Later, Outcome, Rejected, key_of, known
-from apps.metering.vocabulary import Consent, stamp
+from apps.metering.vocabulary import Consent, spoken, stamp
 from cse.datatypes import seconds_of
 
 LATE = 60.0
@@ -87,7 +87,7 @@ def _details(command: Command) -> Mapping[str, Any]:
     if "message" in command.envelope:
         return found
     value = f" {params['value']}" if "value" in params else ""
-    return {**found, "text": f"{params['target']}: {params['action']}{value}" + (f" at {params['start']}" if "start" in params else "")}
+    return {**found, "text": f"{params['target']}: {params['action']}{value}" + (f" at {spoken(params['start'])} UTC" if "start" in params else "")}
 
 
 # --- the timetable -------------------------------------------------------------------------------------------------------------------------------------------

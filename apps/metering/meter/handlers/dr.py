@@ -7,8 +7,11 @@ from apps.metering.meter import appliances
 from apps.metering.meter.body import Body
 from apps.metering.meter.handler import INFORMED, REQUIRED, Handler
 from apps.metering.meter.records import Command, Done, Failed, Later, Outcome, Rejected
-from apps.metering.vocabulary import Consent, State
+from apps.metering.vocabulary import Consent, State, spoken
 from cse.datatypes import seconds_of
+
+_PRICE = "New price"
+"""What stands above a price notice whose issuer has given no title."""
 
 
 def _span(command: Command) -> tuple[float, float]:
@@ -112,13 +115,15 @@ def _details(command: Command) -> Mapping[str, Any]:
     params = command.params
     found = {"start": params["start"], "end": params["end"], "action": params["action"]}
     found |= {name: params[member] for name, member in (("device", "target"), ("value", "level")) if member in params}
-    return found if command.envelope.get("message") else {**found, "text": _text(params)}
+    message = command.envelope.get("message") or {}
+    found |= {"title": _PRICE} if _notice(command) and not message.get("title") else {}
+    return found if message else {**found, "text": _text(params)}
 
 
 def _text(params: Mapping[str, Any]) -> str:
     level = f" {params['level']:g} {params.get('unit', '')}".rstrip() if "level" in params else ""
-    what = f"New price{level}" if params["action"] == "priceNotice" else f"Load control: {params['action']}{level}"
-    return f"{what}{' of ' + params['target'] if 'target' in params else ''} from {params['start']} to {params['end']} UTC"
+    what = f"{_PRICE}:{level}" if params["action"] == "priceNotice" else f"Load control: {params['action']}{level}"
+    return f"{what}{' of ' + params['target'] if 'target' in params else ''} from {spoken(params['start'])} to {spoken(params['end'])} UTC"
 
 
 HANDLERS = {

@@ -13,7 +13,7 @@ from apps.metering.meter.readings import NoReading
 from apps.metering.meter.records import Command, Done, Failed, Later, Outcome, Rejected
 from apps.metering.meter.secure import SecureEnvironment
 from apps.metering.packages import PackageRefused, carried, check
-from apps.metering.vocabulary import State, stamp
+from apps.metering.vocabulary import State, spoken, stamp
 from cse.datatypes import seconds_of
 
 SCHEMES = ("http://", "https://", "coap://")
@@ -180,12 +180,7 @@ def _check_appointment(meter: Body, command: Command) -> None:
 
 def _appointment(command: Command) -> Mapping[str, Any]:
     shown = {name: command.params[name] for name in ("start", "end", "replaces") if name in command.params}
-    return shown if "message" in command.envelope else {**shown, "text": f"A visit is planned between {_said(shown['start'])} and {_said(shown['end'])} UTC."}
-
-
-def _said(moment: str) -> str:
-    """Give a time as people write it: 2026-03-01 10:30."""
-    return f"{moment[:4]}-{moment[4:6]}-{moment[6:8]} {moment[9:11]}:{moment[11:13]}"
+    return shown if "message" in command.envelope else {**shown, "text": f"A visit is planned between {spoken(shown['start'])} and {spoken(shown['end'])} UTC."}
 
 
 def _read(meter: Body, command: Command) -> Outcome:

@@ -7,6 +7,7 @@ from apps.metering.meter import outages, spans
 from apps.metering.meter.body import Body
 from apps.metering.meter.handler import REQUIRED, Handler
 from apps.metering.meter.records import Command, Done, Failed, Outcome, Rejected
+from apps.metering.vocabulary import spoken
 from cse.datatypes import seconds_of
 
 
@@ -38,7 +39,7 @@ def _details(command: Command) -> Mapping[str, Any]:
     """Give what the display's item says of the outage, all of it when the network operator has written no text."""
     params = command.params
     facts = {name: params[name] for name in ("start", "end", "area", "reason")}
-    said = f"The supply of {params['area']} is interrupted from {params['start']} to {params['end']} (UTC): {params['reason']}"
+    said = f"The supply of {params['area']} is interrupted from {spoken(params['start'])} to {spoken(params['end'])} (UTC): {params['reason']}"
     return facts if "message" in command.envelope else {**facts, "text": said}
 
 
