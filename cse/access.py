@@ -103,12 +103,17 @@ class Kept(Generic[T]):
 
 
 class Access:
-    """The access decisions of one CSE. ``has_acpi`` tells whether a resource type has accessControlPolicyIDs, ``now`` gives seconds since the epoch."""
+    """The access decisions of one CSE.
 
-    def __init__(self, settings: Settings, has_acpi: Callable[[int], bool], now: Callable[[], float]) -> None:
+    ``has_acpi`` tells whether a resource type has accessControlPolicyIDs, ``now`` gives seconds since the epoch, ``expired`` tells whether a resource has: what
+    has expired grants nothing, removed yet or not.
+    """
+
+    def __init__(self, settings: Settings, has_acpi: Callable[[int], bool], now: Callable[[], float], expired: Callable[[Record], bool]) -> None:
         self._cse, self._sp, self._name = settings.cse_id, settings.sp_id, settings.cse_name
         self._has_acpi = has_acpi
         self._now = now
+        self._expired = expired
         self._admin = settings.admin
         self._admin_id = sp_relative(settings.admin, self._cse, self._sp)
         self._privileges: Kept[tuple[Rule, ...]] = Kept(self._compile)
@@ -224,10 +229,10 @@ class Access:
         """Give the <AE> or <remoteCSE> that represents an entity here, None when it is not registered."""
         record = reader.get(stem) if (stem := self._stem(who)) else None
         if record is not None and record.ty == _AE:
-            return record
+            return None if self._expired(record) else record
         base = reader.child("", self._name)
         peers = reader.children(base.ri, _REMOTE_CSES) if base is not None and who.count("/") == 1 else ()
-        return next((peer for peer in peers if same_entity(peer.attributes.get("csi"), who, self._cse, self._sp)), None)
+        return next((peer for peer in peers if same_entity(peer.attributes.get("csi"), who, self._cse, self._sp) and not self._expired(peer)), None)
 
     def _stem(self, who: str) -> str:
         """Give the AE-ID stem of an AE that may be registered here, "" for a CSE or an AE of another CSE."""
@@ -241,15 +246,17 @@ class Access:
                 yield record
 
     def _find(self, reader: Reader, address: str | tuple[str, ...]) -> Record | None:
-        """Give the local resource at an address, as text or already taken apart; None for remote and ill-formed ones too."""
+        """Give the local resource at an address, as text or already taken apart; None for remote and ill-formed ones, and for what has expired."""
         segments = _local(address, self._cse, self._sp) if isinstance(address, str) else address
         if not segments:
             return None
         if len(segments) == 1:
-            return reader.get(segments[0])
-        base = reader.child("", self._name)
-        found = locate(reader, segments, base.ri if base is not None else "", self._name, lambda _: ())
-        return None if found is None else found.record
+            record = reader.get(segments[0])
+        else:
+            base = reader.child("", self._name)
+            found = locate(reader, segments, base.ri if base is not None else "", self._name, lambda _: ())
+            record = None if found is None else found.record
+        return None if record is None or self._expired(record) else record
 
     def _compile(self, value: Any) -> tuple[Rule, ...]:
         return tuple(compile_rules(value, self._cse, self._sp))

@@ -160,7 +160,7 @@ def _check_policies(host: Host, reader: Reader, policies: list[str]) -> None:
     for policy in policies:
         if not host.remote(policy):
             found = host.resolve(reader, policy)
-            if found is None or found.ty != ResourceTypeID.ACCESS_CONTROL_POLICY:
+            if found is None or found.ty != ResourceTypeID.ACCESS_CONTROL_POLICY or host.expired(found):
                 raise BadRequest(f"acpi names {policy!r}, which is no accessControlPolicy")
 
 

@@ -31,12 +31,17 @@ def has_acpi(ty: int) -> bool:
     return ty in {2, 3, 5, 9, 16, 18, 23, 28}
 
 
+def never(_: Record) -> bool:
+    """Tell that nothing expires."""
+    return False
+
+
 class World:
     """A small tree with the access decisions over it."""
 
     def __init__(self) -> None:
         self.store = MemoryStore(frozenset({4}))
-        self.access = Access(SETTINGS, has_acpi, lambda: SUNDAY_MORNING)
+        self.access = Access(SETTINGS, has_acpi, lambda: SUNDAY_MORNING, never)
         self.add(5, "id-in", None, "cse-in", "/id-in")
         self.add(2, "Cmeter", "id-in", "meter", "Cmeter", loc=BERLIN)
         self.add(2, "Cother", "id-in", "other", "Cother", loc=HAMBURG)
@@ -96,7 +101,7 @@ def test_the_admin_may_do_everything_in_any_form_of_its_name(world: World) -> No
 @pytest.mark.parametrize("admin", ["", "CAdmin"])
 def test_nobody_may_do_nothing(admin: str) -> None:
     world = World()
-    world.access = Access(Settings(cse_id="/id-in", cse_name="cse-in", sp_id="//sp.example", admin=admin), has_acpi, lambda: 0.0)
+    world.access = Access(Settings(cse_id="/id-in", cse_name="cse-in", sp_id="//sp.example", admin=admin), has_acpi, lambda: 0.0, never)
     world.policy(rule("all", "", "*"))
     linked, bare = world.container(acpi=["acp1"]), world.container("cnt2", originator="")
     for fr in (None, ""):
@@ -611,7 +616,7 @@ def test_time_is_only_asked_for_when_a_rule_does() -> None:
         raise AssertionError("nobody asked for the time")
 
     world = World()
-    world.access = Access(SETTINGS, has_acpi, clock)
+    world.access = Access(SETTINGS, has_acpi, clock, never)
     world.policy(rule("Cother", acop=Right.RETRIEVE))
     world.container(acpi=["acp1"])
     assert world.may("Cother", "cnt1")
