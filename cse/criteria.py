@@ -31,18 +31,21 @@ Glob = tuple[str, ...]
 RELATIVES = frozenset({"chty", "pty", "clbl", "palb", "catr", "patr"})
 """Conditions on children and on the parent."""
 
-HANDLING = frozenset({"fu", "fo", "lim", "lvl", "ofst", "arp", "ops"})
+HANDLING = frozenset({"fu", "fo", "lim", "lvl", "ofst", "arp"})
 """Members of filterCriteria that say how to search, not what to find."""
+
+_UNSUPPORTED = {"smf": "semanticsFilter", "ops": "operations"}
 
 
 def compile_conditions(criteria: Mapping[str, Any]) -> Predicate | None:
     """Give one predicate for all conditions of a checked filterCriteria or eventNotificationCriteria object, None when it has none.
 
     Several values of one condition are alternatives; conditions are combined by ``fo`` (AND without it). A resource without the attribute that a condition
-    is about does not match it. Raises BadRequest for conditions that cannot be read, NotImplementedByCSE for semantic filters.
+    is about does not match it. Raises BadRequest for conditions that cannot be read, NotImplementedByCSE for semantic filters and ``ops``.
     """
-    if "smf" in criteria:
-        raise NotImplementedByCSE("the filter criterion smf (semanticsFilter) is not supported")
+    for name, long in _UNSUPPORTED.items():
+        if name in criteria:
+            raise NotImplementedByCSE(f"the filter criterion {name} ({long}) is not supported")
     found: list[Predicate] = []
     for name, value in criteria.items():
         if name in _SIMPLE:

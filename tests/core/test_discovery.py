@@ -163,6 +163,7 @@ def test_it_searches_below_the_target_and_not_the_target(house: Driven, target: 
         ({"crb": "yesterday"}, RSC.BAD_REQUEST),
         ({"atr": {"rn": []}, "lbl": []}, RSC.BAD_REQUEST),
         ({"smf": ["SELECT"]}, RSC.NOT_IMPLEMENTED),
+        ({"ops": 2}, RSC.NOT_IMPLEMENTED),
     ],
     ids=str,
 )
@@ -327,6 +328,18 @@ def test_instances_of_a_container_with_disabled_retrieval_are_not_found() -> Non
     assert names(cse.retrieve("cse-in", fc={"fu": 1, "ty": [3], "arp": "la"})) == []
 
 
+def test_conditions_on_children_look_at_none_that_are_hidden_or_expired() -> None:
+    cse = Driven()
+    register(cse, "Cone", rn="one")
+    closed, opened = container(cse, "closed", "cse-in/one", "Cone", disr=True), container(cse, "open", "cse-in/one", "Cone")
+    for parent in (closed, opened):
+        put(cse, "secret", parent, "Cone", et=at(10))
+    for condition in ({"chty": [4]}, {"catr": {"con": ["secret"]}}):
+        assert names(cse.retrieve("cse-in", "Cone", fc={"fu": 1, **condition})) == ["open"]
+    cse.seconds += 10
+    assert names(cse.retrieve("cse-in", "Cone", fc={"fu": 1, "chty": [4]})) == []
+
+
 def test_what_has_expired_is_not_found_nor_what_is_below() -> None:
     cse = Driven()
     register(cse, "Cone", rn="one")
@@ -463,6 +476,14 @@ def test_only_an_ae_is_a_proxy(house: Driven) -> None:
 @pytest.mark.parametrize(("criteria", "code"), [({"lbl": ["cold"]}, RSC.OK), ({"lbl": ["warm"]}, RSC.NOT_FOUND), ({"fu": 2, "ty": [3]}, RSC.OK)], ids=str)
 def test_a_target_that_does_not_match_counts_as_missing(house: Driven, criteria: dict[str, Any], code: RSC) -> None:
     assert house.retrieve("cse-in/house/attic", fc=criteria).rsc == code
+
+
+@pytest.mark.parametrize(("short", "value"), [("srv", "4"), ("csz", "json"), ("srt", "3"), ("spi", "//acme.*"), ("csi", "/id-in")])
+def test_attributes_that_are_known_at_the_moment_only_match_too(house: Driven, short: str, value: str) -> None:
+    """TS-0004 7.3.3.17: what a RETRIEVE shows can be a condition, on the CSEBase as target and as parent."""
+    assert house.retrieve("cse-in", fc={"atr": {short: [value]}}).rsc == RSC.OK
+    assert house.retrieve("cse-in", fc={"atr": {short: ["nosuch"]}}).rsc == RSC.NOT_FOUND
+    assert names(house.retrieve("cse-in", fc={"fu": 1, "ty": [2], "patr": {short: [value]}})) == names(house.retrieve("cse-in", fc={"fu": 1, "ty": [2]}))
 
 
 def test_conditional_update_and_delete() -> None:
