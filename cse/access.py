@@ -75,11 +75,15 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """The memberIDs of a group. entities: in SP-relative form. places: local addresses, the CSEBase written as ``-``. groups: those that may be groups."""
+    """The memberIDs of a group. entities: in SP-relative form. places: local addresses, the CSEBase written as ``-``.
+
+    groups: those that may be groups. fanned: groups whose fan-out point is a member.
+    """
 
     entities: frozenset[str]
     places: frozenset[tuple[str, ...]]
     groups: tuple[tuple[str, ...], ...]
+    fanned: tuple[tuple[str, ...], ...]
 
 
 class Kept(Generic[T]):
@@ -297,6 +301,7 @@ class Access:
             found = self._members.of(record.ri, record.attributes.get("mid"))
             if who in found.entities or not found.places.isdisjoint(places):
                 return True
+            waiting.extend(found.fanned)  # of whatever type: its members are judged by that of those behind it (TS-0004 7.4.13.2.1)
             if record.attributes.get("mt") in _MIXED:
                 waiting.extend(found.groups)
         return False
@@ -384,17 +389,17 @@ def _group_like(segments: tuple[str, ...]) -> bool:
 
 def members(mid: Any, cse_id: str, sp_id: str, name: str) -> Members:
     """Take the memberIDs of a group apart; ``x/fopt`` stands for the members of the group ``x``."""
-    entities, places, groups = [], [], []
+    entities, places, groups, fanned = [], [], [], []
     for text in mid if isinstance(mid, list | tuple) else ():
         entities.append(sp_relative(text, cse_id, sp_id))
         segments = _local(text, cse_id, sp_id)
         if segments[-1:] == ("fopt",):
-            groups.append(segments[:-1])
+            fanned.append(segments[:-1])
         elif segments:
             places.append(("-", *segments[1:]) if segments[0] == name else segments)
             if _group_like(segments):
                 groups.append(segments)
-    return Members(frozenset(entities), frozenset(places), tuple(groups))
+    return Members(frozenset(entities), frozenset(places), tuple(groups), tuple(fanned))
 
 
 def _target(details: Mapping[str, Any]) -> Target:

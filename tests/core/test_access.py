@@ -367,6 +367,16 @@ def test_members_of_a_group(world: World, entry: str, mid: list[str], wanted: li
     assert [fr for fr in ORIGINATORS if world.may(fr, "cnt1")] == wanted
 
 
+@pytest.mark.parametrize(("mid", "wanted"), [(["grp2/fopt"], ["Cother"]), (["Cmeter", "cse-in/grp2/fopt"], ["Cmeter", "Cother"]), (["grp2"], [])])
+def test_members_of_a_group_of_aes_are_those_behind_a_fan_out_point_too(world: World, mid: list[str], wanted: list[str]) -> None:
+    """TS-0004 7.4.13.2.1: such a member is of the member type of the group behind it."""
+    world.add(9, "grp1", "id-in", "grp1", "CAdmin", mid=mid, mt=2)
+    world.add(9, "grp2", "id-in", "grp2", "CAdmin", mid=["Cother", "grp1/fopt"], mt=2)
+    world.policy(rule("grp1"))
+    world.container(acpi=["acp1"])
+    assert [fr for fr in ORIGINATORS if world.may(fr, "cnt1")] == wanted
+
+
 def test_who_leaves_a_group_loses_its_rights(world: World) -> None:
     world.add(9, "grp1", "id-in", "grp1", "CAdmin", mid=["Cmeter", "Cother"], mt=2)
     world.policy(rule("grp1"))
