@@ -130,7 +130,8 @@ def tree(host: Host, reader: Reader, request: Request, target: Record) -> Result
     most = min(criteria.get("lim", host.settings.discovery_limit), host.settings.discovery_limit)
     root: dict[str, Any] = {}
     if rcn in _WITH_ATTRIBUTES:
-        root = representation(host, target, host.granted_attributes(reader, request, Right.RETRIEVE, target))
+        deleting = request.op == Operation.DELETE
+        root = representation(host, target, None if deleting else host.granted_attributes(reader, request, Right.RETRIEVE, target))
     references: list[dict[str, Any]] = []
     shown: dict[str, dict[str, Any]] = {target.ri: root}
     counted, cut = 0, False
