@@ -22,6 +22,9 @@ from resources.subscription import complete_batch
 
 Prepared = Generator[Effect, tuple[Response, ...], Any]
 
+_SPECIAL = frozenset(first + ty for ty in (ResourceTypeID.MGMT_OBJ, ResourceTypeID.FLEX_CONTAINER) for first in (0, 10_000))
+"""Types with specialisations, and what is announced of them."""
+
 
 def _prepare_create(host: Host, request: Request, _: Record, given: Mapping[str, Any]) -> Prepared:
     _check(host, given)
@@ -41,7 +44,8 @@ def _members(host: Host, request: Request, attributes: Mapping[str, Any]) -> Pre
     """Validate the members (TS-0004 7.4.13.2.1): give ``mid``, ``cnm``, ``mt`` and ``mtv`` as they are to be stored."""
     members = _distinct(host, attributes["mid"])
     _check_number(attributes, members)
-    wanted, form, validated = attributes["mt"], attributes.get("spty", {}), True
+    wanted, validated = attributes["mt"], True
+    form = attributes.get("spty", {}) if wanted in _SPECIAL else {}
     remote: dict[str, Call | None] = {}
     types: dict[str, int | None] = {}
     for member in members:

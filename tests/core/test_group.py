@@ -118,6 +118,12 @@ def test_members_of_one_type(cse: Driven) -> None:
     assert (made["mt"], made["mtv"], made["mid"]) == (3, True, [POWER, WATER])
 
 
+@pytest.mark.parametrize("form", [{"mgd": 1006}, {"cnd": "org.example.x"}], ids=str)
+def test_a_specialization_says_nothing_of_types_that_have_none(cse: Driven, form: dict[str, Any]) -> None:
+    """TS-0001 9.6.13: spty goes with mgmtObj and flexContainer."""
+    assert of(group(cse, POWER, WATER, AE, mt=3, spty=form))["mid"] == [POWER, WATER]
+
+
 def test_a_mixed_group_is_not_checked(cse: Driven) -> None:
     made = of(group(cse, POWER, AE, "cse-in/nosuch", "/id-mn/x", mt=0))
     assert (made["mt"], made["cnm"]) == (0, 4)
