@@ -268,6 +268,8 @@ def _wanted(host: Host, request: Request, target: Record, attribute: str | None,
     if only is not None:
         if unknown := sorted(only - kind.names):
             raise BadRequest(f"{kind.short} has no attribute {unknown[0]!r}")
+        if granted is not None and granted.isdisjoint(only):
+            raise OriginatorHasNoPrivilege(f"{request.fr or 'nobody'} has no RETRIEVE privilege on {min(only)!r} of {request.to}")
         if attribute is not None and attribute not in target.attributes and attribute not in results.representation(host, target):
             raise NotFound(f"{target.path} has no value of {attribute!r}")
     if granted is None:
