@@ -73,16 +73,23 @@ def _combine(found: list[Predicate], operation: int) -> Predicate | None:
     return lambda reader, record: all(test(reader, record) for test in found)
 
 
+def least(limit: Any) -> Any:
+    """Give a limit as the shortest text that means the same: no timestamp of that moment, with however many decimals, comes before it as a text."""
+    return limit.rstrip("0").rstrip(",") if isinstance(limit, str) and "," in limit else limit
+
+
 def _before(name: str) -> Callable[[Any], Predicate]:
     def make(limit: Any) -> Predicate:
-        return lambda _, record: (value := record.attributes.get(name)) is not None and value < limit
+        end = least(limit)
+        return lambda _, record: (value := record.attributes.get(name)) is not None and value < end
 
     return make
 
 
 def _since(name: str) -> Callable[[Any], Predicate]:
     def make(limit: Any) -> Predicate:
-        return lambda _, record: (value := record.attributes.get(name)) is not None and value >= limit
+        start = least(limit)
+        return lambda _, record: (value := record.attributes.get(name)) is not None and value >= start
 
     return make
 

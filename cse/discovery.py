@@ -6,7 +6,7 @@ from typing import Any
 
 from cse.codes import AccessControlOperation as Right
 from cse.codes import AERegistrationStatus, ContentStatus, FilterOperation, ResultContent
-from cse.criteria import HANDLING, attribute_pairs
+from cse.criteria import HANDLING, attribute_pairs, least
 from cse.errors import BadRequest
 from cse.primitives import Request
 from cse.record import Record
@@ -154,9 +154,9 @@ def narrowed(query: Query, criteria: Mapping[str, Any]) -> Query:
     return replace(
         query,
         equals=equals,
-        created=(criteria.get("cra"), criteria.get("crb")),
-        modified=(criteria.get("ms"), criteria.get("us")),
-        expires=(criteria.get("exa"), criteria.get("exb")),
+        created=(least(criteria.get("cra")), least(criteria.get("crb"))),
+        modified=(least(criteria.get("ms")), least(criteria.get("us"))),
+        expires=(least(criteria.get("exa")), least(criteria.get("exb"))),
         size=(criteria.get("sza"), criteria.get("szb")),
     )
 

@@ -138,6 +138,18 @@ def test_conditions(house: Driven, criteria: dict[str, Any], found: str) -> None
     assert response.cnst in (None, 2)
 
 
+@pytest.mark.parametrize("fo", [1, 2])
+@pytest.mark.parametrize(("written", "asked"), [("", ""), ("", ",0"), ("", ",000000"), (",5", ",5"), (",5", ",500"), (",500000", ",5")])
+def test_one_moment_is_the_same_however_it_is_written(written: str, asked: str, fo: int) -> None:
+    """TS-0004 7.3.3.17: et < exb, et >= exa; 6.3.3: decimals are optional."""
+    cse = Driven()
+    register(cse, "Cone", rn="one")
+    whole = at(1000)[:15]
+    container(cse, "end", "cse-in/one", "Cone", et=whole + written)
+    for condition, found in (({"exa": whole + asked}, ["end"]), ({"exb": whole + asked}, [])):
+        assert names(cse.retrieve("cse-in/one", "Cone", fc={"fu": 1, "fo": fo, **condition})) == found
+
+
 @pytest.mark.parametrize("target", ["cse-in/house/cellar", "-/house/cellar", "/id-in/cse-in/house/cellar"])
 def test_it_searches_below_the_target_and_not_the_target(house: Driven, target: str) -> None:
     assert names(house.retrieve(target, fc={"fu": 1})) == ["c2", "box"]
