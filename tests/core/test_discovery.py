@@ -288,6 +288,12 @@ def test_a_relative_path_is_applied_to_each_hit(house: Driven, criteria: dict[st
     assert response.pc == {"m2m:uril": found}
 
 
+def test_a_reference_tells_name_and_type_of_what_the_path_leads_to(house: Driven) -> None:
+    """TS-0004 6.3.5.29: name and type are those of the resource that val points to."""
+    found = house.retrieve("cse-in", rcn=6, fc={"fu": 1, "atr": {"rn": ["cellar"]}, "arp": "la"}).pc["m2m:rrl"]["rrf"]
+    assert found == [{"val": "cse-in/house/cellar/la", "nm": "la", "typ": 4}]
+
+
 def test_privileges_are_those_of_the_resource_at_the_end_of_the_path() -> None:
     cse = Driven()
     register(cse, "Cone", rn="one")
