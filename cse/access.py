@@ -75,11 +75,15 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """The memberIDs of a group. entities: in SP-relative form. places: local addresses, the CSEBase written as ``-``. groups: those that may be groups."""
+    """The memberIDs of a group. entities: in SP-relative form. places: local addresses, the CSEBase written as ``-``.
+
+    groups: those that may be groups. fanned: groups whose fan-out point is a member.
+    """
 
     entities: frozenset[str]
     places: frozenset[tuple[str, ...]]
     groups: tuple[tuple[str, ...], ...]
+    fanned: tuple[tuple[str, ...], ...]
 
 
 class Kept(Generic[T]):
@@ -103,12 +107,17 @@ class Kept(Generic[T]):
 
 
 class Access:
-    """The access decisions of one CSE. ``has_acpi`` tells whether a resource type has accessControlPolicyIDs, ``now`` gives seconds since the epoch."""
+    """The access decisions of one CSE.
 
-    def __init__(self, settings: Settings, has_acpi: Callable[[int], bool], now: Callable[[], float]) -> None:
+    ``has_acpi`` tells whether a resource type has accessControlPolicyIDs, ``now`` gives seconds since the epoch, ``expired`` tells whether a resource has: what
+    has expired grants nothing, removed yet or not.
+    """
+
+    def __init__(self, settings: Settings, has_acpi: Callable[[int], bool], now: Callable[[], float], expired: Callable[[Record], bool]) -> None:
         self._cse, self._sp, self._name = settings.cse_id, settings.sp_id, settings.cse_name
         self._has_acpi = has_acpi
         self._now = now
+        self._expired = expired
         self._admin = settings.admin
         self._admin_id = sp_relative(settings.admin, self._cse, self._sp)
         self._privileges: Kept[tuple[Rule, ...]] = Kept(self._compile)
@@ -224,10 +233,10 @@ class Access:
         """Give the <AE> or <remoteCSE> that represents an entity here, None when it is not registered."""
         record = reader.get(stem) if (stem := self._stem(who)) else None
         if record is not None and record.ty == _AE:
-            return record
+            return None if self._expired(record) else record
         base = reader.child("", self._name)
         peers = reader.children(base.ri, _REMOTE_CSES) if base is not None and who.count("/") == 1 else ()
-        return next((peer for peer in peers if same_entity(peer.attributes.get("csi"), who, self._cse, self._sp)), None)
+        return next((peer for peer in peers if same_entity(peer.attributes.get("csi"), who, self._cse, self._sp) and not self._expired(peer)), None)
 
     def _stem(self, who: str) -> str:
         """Give the AE-ID stem of an AE that may be registered here, "" for a CSE or an AE of another CSE."""
@@ -241,15 +250,17 @@ class Access:
                 yield record
 
     def _find(self, reader: Reader, address: str | tuple[str, ...]) -> Record | None:
-        """Give the local resource at an address, as text or already taken apart; None for remote and ill-formed ones too."""
+        """Give the local resource at an address, as text or already taken apart; None for remote and ill-formed ones, and for what has expired."""
         segments = _local(address, self._cse, self._sp) if isinstance(address, str) else address
         if not segments:
             return None
         if len(segments) == 1:
-            return reader.get(segments[0])
-        base = reader.child("", self._name)
-        found = locate(reader, segments, base.ri if base is not None else "", self._name, lambda _: ())
-        return None if found is None else found.record
+            record = reader.get(segments[0])
+        else:
+            base = reader.child("", self._name)
+            found = locate(reader, segments, base.ri if base is not None else "", self._name, lambda _: ())
+            record = None if found is None else found.record
+        return None if record is None or self._expired(record) else record
 
     def _compile(self, value: Any) -> tuple[Rule, ...]:
         return tuple(compile_rules(value, self._cse, self._sp))
@@ -290,6 +301,7 @@ class Access:
             found = self._members.of(record.ri, record.attributes.get("mid"))
             if who in found.entities or not found.places.isdisjoint(places):
                 return True
+            waiting.extend(found.fanned)  # of whatever type: its members are judged by that of those behind it (TS-0004 7.4.13.2.1)
             if record.attributes.get("mt") in _MIXED:
                 waiting.extend(found.groups)
         return False
@@ -377,17 +389,17 @@ def _group_like(segments: tuple[str, ...]) -> bool:
 
 def members(mid: Any, cse_id: str, sp_id: str, name: str) -> Members:
     """Take the memberIDs of a group apart; ``x/fopt`` stands for the members of the group ``x``."""
-    entities, places, groups = [], [], []
+    entities, places, groups, fanned = [], [], [], []
     for text in mid if isinstance(mid, list | tuple) else ():
         entities.append(sp_relative(text, cse_id, sp_id))
         segments = _local(text, cse_id, sp_id)
         if segments[-1:] == ("fopt",):
-            groups.append(segments[:-1])
+            fanned.append(segments[:-1])
         elif segments:
             places.append(("-", *segments[1:]) if segments[0] == name else segments)
             if _group_like(segments):
                 groups.append(segments)
-    return Members(frozenset(entities), frozenset(places), tuple(groups))
+    return Members(frozenset(entities), frozenset(places), tuple(groups), tuple(fanned))
 
 
 def _target(details: Mapping[str, Any]) -> Target:

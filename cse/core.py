@@ -89,7 +89,7 @@ class CSE:
         self._store = store
         self._checkers: Mapping[ResourceType, Checker] = {kind: compile_table(kind) for kind in self.registry.forms}
         self._virtual = {kind.ty: kind.virtual for kind in self.registry.types}
-        self._access = Access(settings, lambda ty: ty not in self.registry.inheriting, clock)
+        self._access = Access(settings, lambda ty: ty not in self.registry.inheriting, clock, self.expired)
         self._authenticated = frozenset(sp_relative(found, settings.cse_id, settings.sp_id) for found in settings.authenticated)
         self._seen: dict[tuple[str, str], None] = {}
         self._expected: dict[str, str] = {}

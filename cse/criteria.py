@@ -31,18 +31,21 @@ Glob = tuple[str, ...]
 RELATIVES = frozenset({"chty", "pty", "clbl", "palb", "catr", "patr"})
 """Conditions on children and on the parent."""
 
-HANDLING = frozenset({"fu", "fo", "lim", "lvl", "ofst", "arp", "ops"})
+HANDLING = frozenset({"fu", "fo", "lim", "lvl", "ofst", "arp"})
 """Members of filterCriteria that say how to search, not what to find."""
+
+_UNSUPPORTED = {"smf": "semanticsFilter", "ops": "operations"}
 
 
 def compile_conditions(criteria: Mapping[str, Any]) -> Predicate | None:
     """Give one predicate for all conditions of a checked filterCriteria or eventNotificationCriteria object, None when it has none.
 
     Several values of one condition are alternatives; conditions are combined by ``fo`` (AND without it). A resource without the attribute that a condition
-    is about does not match it. Raises BadRequest for conditions that cannot be read, NotImplementedByCSE for semantic filters.
+    is about does not match it. Raises BadRequest for conditions that cannot be read, NotImplementedByCSE for semantic filters and ``ops``.
     """
-    if "smf" in criteria:
-        raise NotImplementedByCSE("the filter criterion smf (semanticsFilter) is not supported")
+    for name, long in _UNSUPPORTED.items():
+        if name in criteria:
+            raise NotImplementedByCSE(f"the filter criterion {name} ({long}) is not supported")
     found: list[Predicate] = []
     for name, value in criteria.items():
         if name in _SIMPLE:
@@ -70,16 +73,23 @@ def _combine(found: list[Predicate], operation: int) -> Predicate | None:
     return lambda reader, record: all(test(reader, record) for test in found)
 
 
+def least(limit: Any) -> Any:
+    """Give a limit as the shortest text that means the same: no timestamp of that moment, with however many decimals, comes before it as a text."""
+    return limit.rstrip("0").rstrip(",") if isinstance(limit, str) and "," in limit else limit
+
+
 def _before(name: str) -> Callable[[Any], Predicate]:
     def make(limit: Any) -> Predicate:
-        return lambda _, record: (value := record.attributes.get(name)) is not None and value < limit
+        end = least(limit)
+        return lambda _, record: (value := record.attributes.get(name)) is not None and value < end
 
     return make
 
 
 def _since(name: str) -> Callable[[Any], Predicate]:
     def make(limit: Any) -> Predicate:
-        return lambda _, record: (value := record.attributes.get(name)) is not None and value >= limit
+        start = least(limit)
+        return lambda _, record: (value := record.attributes.get(name)) is not None and value >= start
 
     return make
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from cse.codes import AccessControlOperation as Right
 from cse.codes import AERegistrationStatus, ContentStatus, FilterOperation, ResultContent
-from cse.criteria import HANDLING, attribute_pairs
+from cse.criteria import HANDLING, attribute_pairs, least
 from cse.errors import BadRequest
 from cse.primitives import Request
 from cse.record import Record
@@ -17,10 +17,11 @@ from cse.storage.contract import Query, Reader
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One hit: the resource, and the name of its virtual child when ``arp`` led there."""
+    """One hit: the resource, and when ``arp`` led to a virtual child of it the name of that, with the type of the instance behind ``la`` and ``ol``."""
 
     record: Record
     virtual: str = ""
+    instance: int | None = None
 
 
 def discover(host: Host, reader: Reader, request: Request, target: Record) -> Result:
@@ -53,7 +54,10 @@ def _address(request: Request, hit: Found) -> str:
 
 
 def _reference(host: Host, request: Request, hit: Found) -> dict[str, Any]:
-    return {**reference(host, request, hit.record), "val": _address(request, hit)}
+    found = reference(host, request, hit.record)
+    if hit.virtual:
+        found |= {"val": _address(request, hit), "nm": hit.virtual}
+    return found if hit.instance is None else {"val": found["val"], "nm": found["nm"], "typ": hit.instance}
 
 
 def _hits(host: Host, reader: Reader, request: Request, target: Record, criteria: Mapping[str, Any]) -> Iterator[Found]:
@@ -81,17 +85,20 @@ def _apply(host: Host, reader: Reader, record: Record, relative: str) -> Found |
     if last not in host.type_of(place).virtual:
         child = reader.child(place.ri, last)
         return None if child is None else Found(child)
-    return Found(place, last) if last not in _EDGES or _has_instance(host, reader, place) else None
+    if last not in _EDGES:
+        return Found(place, last)
+    newest = _newest(host, reader, place)
+    return None if newest is None else Found(place, last, newest.ty)
 
 
 _EDGES = frozenset({"la", "ol"})
 
 
-def _has_instance(host: Host, reader: Reader, record: Record) -> bool:
-    """Tell whether ``la`` and ``ol`` of a container lead to an instance that may be shown."""
+def _newest(host: Host, reader: Reader, record: Record) -> Record | None:
+    """Give an instance that ``la`` or ``ol`` of a container may lead to, None when there is none that may be shown."""
     instances = frozenset(ty for ty in host.numbers if (kind := host.type_named(ty)) is not None and kind.instance)
     newest = next((found for found in reader.children(record.ri, instances) if not host.expired(found)), None)
-    return newest is not None and not hidden(host, reader, newest)
+    return None if newest is None or hidden(host, reader, newest) else newest
 
 
 def _gone(host: Host, reader: Reader, record: Record, alive: set[str]) -> bool:
@@ -154,9 +161,9 @@ def narrowed(query: Query, criteria: Mapping[str, Any]) -> Query:
     return replace(
         query,
         equals=equals,
-        created=(criteria.get("cra"), criteria.get("crb")),
-        modified=(criteria.get("ms"), criteria.get("us")),
-        expires=(criteria.get("exa"), criteria.get("exb")),
+        created=(least(criteria.get("cra")), least(criteria.get("crb"))),
+        modified=(least(criteria.get("ms")), least(criteria.get("us"))),
+        expires=(least(criteria.get("exa")), least(criteria.get("exb"))),
         size=(criteria.get("sza"), criteria.get("szb")),
     )
 

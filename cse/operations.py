@@ -160,7 +160,7 @@ def _check_policies(host: Host, reader: Reader, policies: list[str]) -> None:
     for policy in policies:
         if not host.remote(policy):
             found = host.resolve(reader, policy)
-            if found is None or found.ty != ResourceTypeID.ACCESS_CONTROL_POLICY:
+            if found is None or found.ty != ResourceTypeID.ACCESS_CONTROL_POLICY or host.expired(found):
                 raise BadRequest(f"acpi names {policy!r}, which is no accessControlPolicy")
 
 
@@ -268,6 +268,8 @@ def _wanted(host: Host, request: Request, target: Record, attribute: str | None,
     if only is not None:
         if unknown := sorted(only - kind.names):
             raise BadRequest(f"{kind.short} has no attribute {unknown[0]!r}")
+        if granted is not None and granted.isdisjoint(only):
+            raise OriginatorHasNoPrivilege(f"{request.fr or 'nobody'} has no RETRIEVE privilege on {min(only)!r} of {request.to}")
         if attribute is not None and attribute not in target.attributes and attribute not in results.representation(host, target):
             raise NotFound(f"{target.path} has no value of {attribute!r}")
     if granted is None:

@@ -39,7 +39,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """The resources of which an originator may know: conditions on others would tell what is in them."""
+    """The resources of which an originator may know: conditions on others would tell what is in them. What is hidden or has expired is not there."""
 
     host: Host
     reader: Reader
@@ -47,13 +47,15 @@ class _Seen:
 
     def get(self, ri: str) -> Record | None:
         record = self.reader.get(ri)
-        return record if record is not None and self._may(record) else None
+        return complete(self.host, record) if record is not None and self._may(record) else None
 
     def children(self, pi: str) -> Iterator[Record]:
-        return filter(self._may, self.reader.children(pi))
+        return (complete(self.host, record) for record in self.reader.children(pi) if self._may(record))
 
     def _may(self, record: Record) -> bool:
         may = self.host.may
+        if self.host.expired(record) or hidden(self.host, self.reader, record):
+            return False
         return may(self.reader, self.request, Right.DISCOVERY, record) or may(self.reader, self.request, Right.RETRIEVE, record)
 
 
@@ -64,15 +66,18 @@ def conditions(host: Host, reader: Reader, request: Request) -> Callable[[Record
         return None
     known = test
     relatives: Relatives = reader if RELATIVES.isdisjoint(request.fc or {}) else _Seen(host, reader, request)
-    return lambda record: known(relatives, record)
+    return lambda record: known(relatives, complete(host, record))
+
+
+def complete(host: Host, record: Record) -> Record:
+    """Give a resource with the attributes that are known just at the moment of a RETRIEVE."""
+    live = host.type_of(record).on_retrieve
+    return record if live is None else record.with_attributes(live(host, record))
 
 
 def representation(host: Host, record: Record, only: frozenset[str] | None = None) -> dict[str, Any]:
     """Give the attributes of a resource, all or ``only`` some, with those that are known just at the moment of a RETRIEVE."""
-    found = record.attributes
-    live = host.type_of(record).on_retrieve
-    if live is not None:
-        found = {**found, **live(host, record)}
+    found = complete(host, record).attributes
     return dict(found) if only is None else {name: value for name, value in found.items() if name in only}
 
 
@@ -125,7 +130,8 @@ def tree(host: Host, reader: Reader, request: Request, target: Record) -> Result
     most = min(criteria.get("lim", host.settings.discovery_limit), host.settings.discovery_limit)
     root: dict[str, Any] = {}
     if rcn in _WITH_ATTRIBUTES:
-        root = representation(host, target, host.granted_attributes(reader, request, Right.RETRIEVE, target))
+        deleting = request.op == Operation.DELETE
+        root = representation(host, target, None if deleting else host.granted_attributes(reader, request, Right.RETRIEVE, target))
     references: list[dict[str, Any]] = []
     shown: dict[str, dict[str, Any]] = {target.ri: root}
     counted, cut = 0, False

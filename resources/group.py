@@ -22,24 +22,30 @@ from resources.subscription import complete_batch
 
 Prepared = Generator[Effect, tuple[Response, ...], Any]
 
+_SPECIAL = frozenset(first + ty for ty in (ResourceTypeID.MGMT_OBJ, ResourceTypeID.FLEX_CONTAINER) for first in (0, 10_000))
+"""Types with specialisations, and what is announced of them."""
+
 
 def _prepare_create(host: Host, request: Request, _: Record, given: Mapping[str, Any]) -> Prepared:
+    _check(host, given)
     return (yield from _members(host, request, {**TYPE.defaults, **given}))
 
 
 def _prepare_update(host: Host, request: Request, record: Record, changes: Mapping[str, Any]) -> Prepared:
+    _check(host, changes)
     after = record.with_attributes(changes).attributes
     if "mid" in changes:
         return (yield from _members(host, request, after))
-    _check(host, after, after["mid"])
+    _check_number(after, after["mid"])
     return None
 
 
 def _members(host: Host, request: Request, attributes: Mapping[str, Any]) -> Prepared:
     """Validate the members (TS-0004 7.4.13.2.1): give ``mid``, ``cnm``, ``mt`` and ``mtv`` as they are to be stored."""
     members = _distinct(host, attributes["mid"])
-    _check(host, attributes, members)
-    wanted, form, validated = attributes["mt"], attributes.get("spty", {}), True
+    _check_number(attributes, members)
+    wanted, validated = attributes["mt"], True
+    form = attributes.get("spty", {}) if wanted in _SPECIAL else {}
     remote: dict[str, Call | None] = {}
     types: dict[str, int | None] = {}
     for member in members:
@@ -76,16 +82,21 @@ def _distinct(host: Host, members: list[str]) -> list[str]:
     return list(found.values())
 
 
-def _check(host: Host, attributes: Mapping[str, Any], members: list[str]) -> None:
-    """Check number of members and policies. Raises MaxNumberOfMemberExceeded, BadRequest."""
+def _check(host: Host, given: Mapping[str, Any]) -> None:
+    """Check what a request gives, not what the group has: a policy that has gone since must not hold up other changes. Raises BadRequest."""
+    if given.get("mnm", 0) > host.settings.max_group_members:
+        raise BadRequest(f"mnm {given['mnm']} is more than the {host.settings.max_group_members} that this CSE allows")
+    for policy in given.get("macp") or ():
+        if not host.remote(policy):
+            found = host.resolve(host.reader, policy)
+            if found is None or found.ty != ResourceTypeID.ACCESS_CONTROL_POLICY or host.expired(found):
+                raise BadRequest(f"macp names {policy!r}, which is no accessControlPolicy")
+
+
+def _check_number(attributes: Mapping[str, Any], members: list[str]) -> None:
+    """Raise MaxNumberOfMemberExceeded when there are more members than maxNrOfMembers allows."""
     if len(members) > attributes["mnm"]:
         raise MaxNumberOfMemberExceeded(f"mid has {len(members)} members, mnm allows {attributes['mnm']}")
-    if attributes["mnm"] > host.settings.max_group_members:
-        raise BadRequest(f"mnm {attributes['mnm']} is more than the {host.settings.max_group_members} that this CSE allows")
-    for policy in attributes.get("macp", ()):
-        found = None if host.remote(policy) else host.resolve(host.reader, policy)
-        if not host.remote(policy) and (found is None or found.ty != ResourceTypeID.ACCESS_CONTROL_POLICY):
-            raise BadRequest(f"macp names {policy!r}, which is no accessControlPolicy")
 
 
 def _type(attributes: Mapping[str, Any], group: bool, form: Mapping[str, Any]) -> int | None:
@@ -101,7 +112,7 @@ def _local_type(host: Host, request: Request, member: str, form: Mapping[str, An
     """Give the type of a member of this CSE, None when there is none; through a fan-out point it is the member type of that group."""
     group = member.endswith("/fopt")
     record = host.resolve(host.reader, member.removesuffix("/fopt"))
-    if record is None or (group and record.ty != ResourceTypeID.GROUP):
+    if record is None or host.expired(record) or (group and record.ty != ResourceTypeID.GROUP):
         return None
     if not host.may(host.reader, request, Right.RETRIEVE, record):
         raise ReceiverHasNoPrivilege(f"{request.fr} has no RETRIEVE privilege on the member {member}")
@@ -136,6 +147,8 @@ def _on_create(change: Change, draft: dict[str, Any], parent: Record, prepared: 
 def _on_update(change: Change, record: Record, changes: dict[str, Any], prepared: Any) -> None:
     if prepared is not None:
         changes |= {name: prepared[name] for name in ("mid", "cnm", "mt", "mtv")}
+    after = {**record.attributes, **changes}
+    _check_number(after, after["mid"])  # others may have changed the group while its members were asked
     if changes.get("nar") is not None:
         changes["nar"] = complete_batch(change.host, changes["nar"])
 

@@ -31,12 +31,17 @@ def has_acpi(ty: int) -> bool:
     return ty in {2, 3, 5, 9, 16, 18, 23, 28}
 
 
+def never(_: Record) -> bool:
+    """Tell that nothing expires."""
+    return False
+
+
 class World:
     """A small tree with the access decisions over it."""
 
     def __init__(self) -> None:
         self.store = MemoryStore(frozenset({4}))
-        self.access = Access(SETTINGS, has_acpi, lambda: SUNDAY_MORNING)
+        self.access = Access(SETTINGS, has_acpi, lambda: SUNDAY_MORNING, never)
         self.add(5, "id-in", None, "cse-in", "/id-in")
         self.add(2, "Cmeter", "id-in", "meter", "Cmeter", loc=BERLIN)
         self.add(2, "Cother", "id-in", "other", "Cother", loc=HAMBURG)
@@ -96,7 +101,7 @@ def test_the_admin_may_do_everything_in_any_form_of_its_name(world: World) -> No
 @pytest.mark.parametrize("admin", ["", "CAdmin"])
 def test_nobody_may_do_nothing(admin: str) -> None:
     world = World()
-    world.access = Access(Settings(cse_id="/id-in", cse_name="cse-in", sp_id="//sp.example", admin=admin), has_acpi, lambda: 0.0)
+    world.access = Access(Settings(cse_id="/id-in", cse_name="cse-in", sp_id="//sp.example", admin=admin), has_acpi, lambda: 0.0, never)
     world.policy(rule("all", "", "*"))
     linked, bare = world.container(acpi=["acp1"]), world.container("cnt2", originator="")
     for fr in (None, ""):
@@ -362,6 +367,16 @@ def test_members_of_a_group(world: World, entry: str, mid: list[str], wanted: li
     assert [fr for fr in ORIGINATORS if world.may(fr, "cnt1")] == wanted
 
 
+@pytest.mark.parametrize(("mid", "wanted"), [(["grp2/fopt"], ["Cother"]), (["Cmeter", "cse-in/grp2/fopt"], ["Cmeter", "Cother"]), (["grp2"], [])])
+def test_members_of_a_group_of_aes_are_those_behind_a_fan_out_point_too(world: World, mid: list[str], wanted: list[str]) -> None:
+    """TS-0004 7.4.13.2.1: such a member is of the member type of the group behind it."""
+    world.add(9, "grp1", "id-in", "grp1", "CAdmin", mid=mid, mt=2)
+    world.add(9, "grp2", "id-in", "grp2", "CAdmin", mid=["Cother", "grp1/fopt"], mt=2)
+    world.policy(rule("grp1"))
+    world.container(acpi=["acp1"])
+    assert [fr for fr in ORIGINATORS if world.may(fr, "cnt1")] == wanted
+
+
 def test_who_leaves_a_group_loses_its_rights(world: World) -> None:
     world.add(9, "grp1", "id-in", "grp1", "CAdmin", mid=["Cmeter", "Cother"], mt=2)
     world.policy(rule("grp1"))
@@ -611,7 +626,7 @@ def test_time_is_only_asked_for_when_a_rule_does() -> None:
         raise AssertionError("nobody asked for the time")
 
     world = World()
-    world.access = Access(SETTINGS, has_acpi, clock)
+    world.access = Access(SETTINGS, has_acpi, clock, never)
     world.policy(rule("Cother", acop=Right.RETRIEVE))
     world.container(acpi=["acp1"])
     assert world.may("Cother", "cnt1")

@@ -7,6 +7,7 @@ import pytest
 from cse.codes import Operation
 from cse.codes import ResponseStatusCode as RSC
 from cse.config import Settings
+from cse.datatypes import timestamp
 from cse.primitives import Peer, Request
 from tests.core.tree import AE, ME, OTHER, POWER, container, of, policy, put, register, rule, seen, world
 from tests.drive import Driven
@@ -257,6 +258,38 @@ def test_a_deleted_policy_grants_nothing_and_its_reference_remains() -> None:
     assert seen(cse, POWER)["acpi"] == ["cse-in/first", "cse-in/second"]
     of(cse.update(POWER, {"m2m:cnt": {"acpi": None}}))
     assert cse.retrieve(POWER, ME).rsc == RSC.OK
+
+
+def test_an_expired_policy_grants_nothing_from_that_moment_on() -> None:
+    """TS-0004 7.3.3.5: it is missing, removed yet or not; nor can it be linked any more."""
+    cse = world()
+    content = {"rn": "acp", "et": timestamp(cse.seconds + 10), "pv": {"acr": [rule(OTHER, RETRIEVE)]}, "pvs": {"acr": [rule(OTHER, UPDATE)]}}
+    of(cse.create("cse-in", 1, {"m2m:acp": content}))
+    link(cse, "cse-in/acp")
+    assert cse.retrieve(POWER, OTHER).rsc == RSC.OK
+    cse.seconds += 10
+    assert cse.retrieve(POWER, OTHER).rsc == DENIED
+    assert cse.update(POWER, {"m2m:cnt": {"acpi": None}}, OTHER).rsc == DENIED
+    assert cse.create(AE, 3, {"m2m:cnt": {"acpi": ["cse-in/acp"]}}, ME).rsc == RSC.BAD_REQUEST
+
+
+def test_an_expired_group_has_no_originators() -> None:
+    cse = world()
+    of(cse.create("cse-in", 9, {"m2m:grp": {"rn": "friends", "mnm": 1, "mid": [OTHER], "et": timestamp(cse.seconds + 10)}}))
+    policy(cse, "acp", rule("cse-in/friends", RETRIEVE))
+    link(cse, "cse-in/acp")
+    assert cse.retrieve(POWER, OTHER).rsc == RSC.OK
+    cse.seconds += 10
+    assert cse.retrieve(POWER, OTHER).rsc == DENIED
+
+
+def test_who_is_expired_is_no_registree() -> None:
+    """TS-0001 10.2.2: its end is its deregistration."""
+    cse = world()
+    of(register(cse, "Cshort", et=timestamp(cse.seconds + 10)))
+    assert cse.retrieve("cse-in", "Cshort").rsc == RSC.OK
+    cse.seconds += 10
+    assert cse.retrieve("cse-in", "Cshort").rsc == DENIED
 
 
 def test_a_policy_of_another_cse_that_cannot_be_read_grants_nothing() -> None:

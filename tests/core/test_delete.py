@@ -71,6 +71,15 @@ def test_the_answer_shows_what_was_there(cse: Driven, rcn: int) -> None:
     assert cse.retrieve(POWER).rsc == RSC.NOT_FOUND
 
 
+@pytest.mark.parametrize("rcn", [1, 4, 5])
+def test_who_may_delete_sees_what_the_target_was(cse: Driven, rcn: int) -> None:
+    """TS-0004 7.3.3.8: DELETE is the privilege of this operation; what is below is shown as far as it may be read."""
+    policy(cse, "acp", rule(OTHER, 8))
+    of(cse.update(POWER, {"m2m:cnt": {"acpi": ["cse-in/acp"]}}, ME))
+    expected = seen(cse, POWER)
+    assert of(cse.delete(POWER, OTHER, rcn=rcn)) == (expected if rcn != 5 else {**expected, "ch": []})
+
+
 @pytest.mark.parametrize("rcn", [None, 0])
 def test_the_answer_shows_nothing_unless_asked(cse: Driven, rcn: int | None) -> None:
     assert cse.delete(POWER, ME, rcn=rcn).pc is None

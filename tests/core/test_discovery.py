@@ -138,6 +138,18 @@ def test_conditions(house: Driven, criteria: dict[str, Any], found: str) -> None
     assert response.cnst in (None, 2)
 
 
+@pytest.mark.parametrize("fo", [1, 2])
+@pytest.mark.parametrize(("written", "asked"), [("", ""), ("", ",0"), ("", ",000000"), (",5", ",5"), (",5", ",500"), (",500000", ",5")])
+def test_one_moment_is_the_same_however_it_is_written(written: str, asked: str, fo: int) -> None:
+    """TS-0004 7.3.3.17: et < exb, et >= exa; 6.3.3: decimals are optional."""
+    cse = Driven()
+    register(cse, "Cone", rn="one")
+    whole = at(1000)[:15]
+    container(cse, "end", "cse-in/one", "Cone", et=whole + written)
+    for condition, found in (({"exa": whole + asked}, ["end"]), ({"exb": whole + asked}, [])):
+        assert names(cse.retrieve("cse-in/one", "Cone", fc={"fu": 1, "fo": fo, **condition})) == found
+
+
 @pytest.mark.parametrize("target", ["cse-in/house/cellar", "-/house/cellar", "/id-in/cse-in/house/cellar"])
 def test_it_searches_below_the_target_and_not_the_target(house: Driven, target: str) -> None:
     assert names(house.retrieve(target, fc={"fu": 1})) == ["c2", "box"]
@@ -163,6 +175,7 @@ def test_it_searches_below_the_target_and_not_the_target(house: Driven, target: 
         ({"crb": "yesterday"}, RSC.BAD_REQUEST),
         ({"atr": {"rn": []}, "lbl": []}, RSC.BAD_REQUEST),
         ({"smf": ["SELECT"]}, RSC.NOT_IMPLEMENTED),
+        ({"ops": 2}, RSC.NOT_IMPLEMENTED),
     ],
     ids=str,
 )
@@ -275,6 +288,12 @@ def test_a_relative_path_is_applied_to_each_hit(house: Driven, criteria: dict[st
     assert response.pc == {"m2m:uril": found}
 
 
+def test_a_reference_tells_name_and_type_of_what_the_path_leads_to(house: Driven) -> None:
+    """TS-0004 6.3.5.29: name and type are those of the resource that val points to."""
+    found = house.retrieve("cse-in", rcn=6, fc={"fu": 1, "atr": {"rn": ["cellar"]}, "arp": "la"}).pc["m2m:rrl"]["rrf"]
+    assert found == [{"val": "cse-in/house/cellar/la", "nm": "la", "typ": 4}]
+
+
 def test_privileges_are_those_of_the_resource_at_the_end_of_the_path() -> None:
     cse = Driven()
     register(cse, "Cone", rn="one")
@@ -325,6 +344,18 @@ def test_instances_of_a_container_with_disabled_retrieval_are_not_found() -> Non
     put(cse, "a", top, "Cone")
     assert names(cse.retrieve("cse-in", fc={"fu": 1})) == ["one", "top"]
     assert names(cse.retrieve("cse-in", fc={"fu": 1, "ty": [3], "arp": "la"})) == []
+
+
+def test_conditions_on_children_look_at_none_that_are_hidden_or_expired() -> None:
+    cse = Driven()
+    register(cse, "Cone", rn="one")
+    closed, opened = container(cse, "closed", "cse-in/one", "Cone", disr=True), container(cse, "open", "cse-in/one", "Cone")
+    for parent in (closed, opened):
+        put(cse, "secret", parent, "Cone", et=at(10))
+    for condition in ({"chty": [4]}, {"catr": {"con": ["secret"]}}):
+        assert names(cse.retrieve("cse-in", "Cone", fc={"fu": 1, **condition})) == ["open"]
+    cse.seconds += 10
+    assert names(cse.retrieve("cse-in", "Cone", fc={"fu": 1, "chty": [4]})) == []
 
 
 def test_what_has_expired_is_not_found_nor_what_is_below() -> None:
@@ -463,6 +494,14 @@ def test_only_an_ae_is_a_proxy(house: Driven) -> None:
 @pytest.mark.parametrize(("criteria", "code"), [({"lbl": ["cold"]}, RSC.OK), ({"lbl": ["warm"]}, RSC.NOT_FOUND), ({"fu": 2, "ty": [3]}, RSC.OK)], ids=str)
 def test_a_target_that_does_not_match_counts_as_missing(house: Driven, criteria: dict[str, Any], code: RSC) -> None:
     assert house.retrieve("cse-in/house/attic", fc=criteria).rsc == code
+
+
+@pytest.mark.parametrize(("short", "value"), [("srv", "4"), ("csz", "json"), ("srt", "3"), ("spi", "//acme.*"), ("csi", "/id-in")])
+def test_attributes_that_are_known_at_the_moment_only_match_too(house: Driven, short: str, value: str) -> None:
+    """TS-0004 7.3.3.17: what a RETRIEVE shows can be a condition, on the CSEBase as target and as parent."""
+    assert house.retrieve("cse-in", fc={"atr": {short: [value]}}).rsc == RSC.OK
+    assert house.retrieve("cse-in", fc={"atr": {short: ["nosuch"]}}).rsc == RSC.NOT_FOUND
+    assert names(house.retrieve("cse-in", fc={"fu": 1, "ty": [2], "patr": {short: [value]}})) == names(house.retrieve("cse-in", fc={"fu": 1, "ty": [2]}))
 
 
 def test_conditional_update_and_delete() -> None:

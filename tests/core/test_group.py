@@ -6,6 +6,7 @@ import pytest
 
 from cse.codes import Operation
 from cse.codes import ResponseStatusCode as RSC
+from cse.datatypes import timestamp
 from cse.primitives import Call, Response
 from tests.core.tree import AE, ME, OTHER, POWER, answering, container, of, policy, put, register, rule, seen, world
 from tests.drive import Driven
@@ -117,6 +118,12 @@ def test_members_of_one_type(cse: Driven) -> None:
     assert (made["mt"], made["mtv"], made["mid"]) == (3, True, [POWER, WATER])
 
 
+@pytest.mark.parametrize("form", [{"mgd": 1006}, {"cnd": "org.example.x"}], ids=str)
+def test_a_specialization_says_nothing_of_types_that_have_none(cse: Driven, form: dict[str, Any]) -> None:
+    """TS-0001 9.6.13: spty goes with mgmtObj and flexContainer."""
+    assert of(group(cse, POWER, WATER, AE, mt=3, spty=form))["mid"] == [POWER, WATER]
+
+
 def test_a_mixed_group_is_not_checked(cse: Driven) -> None:
     made = of(group(cse, POWER, AE, "cse-in/nosuch", "/id-mn/x", mt=0))
     assert (made["mt"], made["cnm"]) == (0, 4)
@@ -185,6 +192,29 @@ def test_policies_must_exist(cse: Driven) -> None:
     assert group(cse, macp=[policy(cse, "p", rule("all", 2)), "/id-mn/acp"]).rsc == RSC.CREATED
     assert change(cse, macp=["cse-in/nosuch"]).rsc == RSC.BAD_REQUEST
     assert "macp" not in of(change(cse, macp=None))
+
+
+def test_a_policy_that_has_gone_does_not_hold_up_the_group(cse: Driven) -> None:
+    """Its reference remains (TS-0004 7.4.2); only what a request gives is checked."""
+    path = policy(cse, "p", rule("all", 2))
+    of(group(cse, POWER, macp=[path]))
+    of(cse.delete(path, rcn=1))
+    assert of(change(cse, lbl=["x"]))["macp"] == [path]
+    assert of(change(cse, mid=[POWER, WATER]))["cnm"] == 2
+    assert change(cse, macp=[path]).rsc == RSC.BAD_REQUEST
+
+
+def test_a_policy_that_has_expired_cannot_be_linked(cse: Driven) -> None:
+    content = {"rn": "p", "et": timestamp(cse.seconds + 10), "pv": {}, "pvs": {"acr": [rule("all", 63)]}}
+    of(cse.create("cse-in", 1, {"m2m:acp": content}))
+    cse.seconds += 10
+    assert group(cse, macp=["cse-in/p"]).rsc == RSC.BAD_REQUEST
+
+
+def test_a_member_that_has_expired_fits_no_type(cse: Driven) -> None:
+    short = container(cse, "short", et=timestamp(cse.seconds + 10))
+    cse.seconds += 10
+    assert of(group(cse, POWER, short, mt=3))["mid"] == [POWER]
 
 
 # Members at other CSEs
@@ -364,6 +394,19 @@ def test_members_that_change_while_they_are_asked(cse: Driven) -> None:
     later(cse)
     found = seen(cse, f"{AE}/g")
     assert (found["mid"], found["mtv"]) == (["/id-mn/b"], True)
+
+
+def test_room_that_is_taken_away_while_members_are_asked(cse: Driven) -> None:
+    of(group(cse, POWER, mt=3))
+
+    def exchange(call: Call) -> Response:
+        assert of(change(cse, mnm=1))["mnm"] == 1
+        found: Response = far(a=3)(call)
+        return found
+
+    cse.answer = exchange
+    assert change(cse, mid=[POWER, "/id-mn/a"]).rsc == RSC.MAX_NUMBER_OF_MEMBER_EXCEEDED
+    assert seen(cse, f"{AE}/g")["mid"] == [POWER]
 
 
 def test_a_restart_does_not_forget_it(cse: Driven) -> None:

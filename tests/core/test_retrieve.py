@@ -282,6 +282,18 @@ def test_a_rule_for_some_attributes_shows_only_these_in_a_tree_too(cse: Driven, 
         assert [{name: value for name, value in found.items() if name != "m2m:cin"} for found in root["m2m:cnt"]] == [inlet]
 
 
+def test_attributes_asked_for_by_name_that_no_rule_grants(cse: Driven) -> None:
+    """Of several those that are granted are shown; where none is, no rule lets the request pass, whether the attribute has a value or not."""
+    policy(cse, "acp", rule(OTHER, 2, aca=["rn", "lbl"]))
+    path = f"{AE}/heat"
+    of(cse.update(path, {"m2m:cnt": {"acpi": ["cse-in/acp"]}}, ME))
+    assert of(cse.retrieve(path, OTHER, pc={"m2m:atrl": ["lbl", "cni"]})) == {"lbl": ["warm"]}
+    assert of(cse.retrieve(f"{path}#rn", OTHER)) == {"rn": "heat"}
+    assert cse.retrieve(path, OTHER, pc={"m2m:atrl": ["cni", "st"]}).rsc == RSC.ORIGINATOR_HAS_NO_PRIVILEGE
+    for name in ("cni", "mni"):
+        assert cse.retrieve(f"{path}#{name}", OTHER).rsc == RSC.ORIGINATOR_HAS_NO_PRIVILEGE
+
+
 def test_expired_descendants_are_left_out(cse: Driven) -> None:
     put(cse, "brief", rn="brief", et=timestamp(cse.seconds + 10))
     cse.seconds += 20
