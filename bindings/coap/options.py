@@ -65,11 +65,11 @@ _PLAIN = frozenset({CONTENT_FORMAT, ACCEPT, BLOCK1, BLOCK2, OBSERVE, SIZE1, URI_
 _MANY = frozenset({URI_PATH, URI_QUERY, LOCATION_PATH})
 """Options that may be there more than once."""
 _TIMES = frozenset({"ot", "rqet", "rset", "oet"})
-_LONGEST_TIME = 22
-"""A timestamp with its fraction: the table says 15, but TS-0004 6.3.3 allows the fraction and peers send it."""
+_LONGER: Mapping[str, int] = {**dict.fromkeys(_TIMES, 22), "ec": 2}
+"""Parameters for which the table has too little room: TS-0004 6.3.3 allows a fraction in timestamps, which peers send, and event categories up to 999."""
 _LONGEST: Mapping[int, int] = {
     URI_HOST: 255, URI_PORT: 2, LOCATION_PATH: 255, URI_PATH: 255, URI_QUERY: 255, CONTENT_FORMAT: 2, ACCEPT: 2, OBSERVE: 3, BLOCK1: 3, BLOCK2: 3, SIZE1: 4,
-    **{number: _LONGEST_TIME if parameter in _TIMES else _BY_PARAMETER[parameter].longest for number, parameter in _PARAMETERS.items()},
+    **{number: _LONGER.get(parameter, _BY_PARAMETER[parameter].longest) for number, parameter in _PARAMETERS.items()},
 }  # fmt: skip
 """Bytes that the value of an option may have (RFC 7252 5.10, RFC 7641 2, RFC 7959 2.2 and 4, TS-0008 6.2.2)."""
 _ANY = 65_804
@@ -180,7 +180,7 @@ def write(parameters: Mapping[str, str | int | None], numbers: Mapping[str, int]
             data = value.partition(",")[0].encode() if parameter in _TIMES else value.encode()
         else:
             data = str(value).encode() if option.text else value.to_bytes((value.bit_length() + 7) // 8, "big")
-        if len(data) > option.longest:
+        if len(data) > _LONGEST[option.number]:
             raise BadRequest(f"oneM2M-{option.name} would have {len(data)} bytes, more than the {option.longest} of its option")
         found.append((number, data))
     return found

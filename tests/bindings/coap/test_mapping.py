@@ -146,6 +146,12 @@ def test_a_timestamp_with_its_fraction_is_taken_though_the_table_has_no_room_for
     assert read(Code.GET, (259, b"20260101T000000,123456")).ot == "20260101T000000,123456"
 
 
+def test_an_event_category_of_the_provider_is_carried_though_the_table_has_no_room_for_it() -> None:
+    request = Request(Operation.NOTIFY, "coap://h", fr="/in", rqi="1", pc={"m2m:sgn": {}}, ec=999)
+    sent = mapping.outgoing(request, mapping.point_of_access("coap://h"))
+    assert mapping.request(sent.code, split(sent.options), sent.payload, PEER).ec == 999
+
+
 @pytest.mark.parametrize("number", [279, 283, 311, 331, 15])
 def test_invalid_utf8_is_refused(number: int) -> None:
     with pytest.raises(BadRequest, match="UTF-8"):
