@@ -6,7 +6,7 @@ from cse import criteria, results
 from cse.address import same_entity, sp_relative
 from cse.codes import FilterUsage, Operation, ResourceTypeID
 from cse.config import Settings
-from cse.datatypes import seconds_of, timestamp
+from cse.datatypes import EVENT_CAT, TIMESTAMP, seconds_of, timestamp
 from cse.errors import BadRequest, OriginatorNotAuthenticated, ReleaseVersionNotSupported, RequestTimeout
 from cse.primitives import Request
 from cse.structures import FILTER_CRITERIA
@@ -36,6 +36,8 @@ def check(request: Request, settings: Settings, authenticated: frozenset[str]) -
         raise BadRequest("a CREATE needs the resource type (ty)" if creating else "the resource type (ty) may only be given in a CREATE")
     if request.rcn is not None and request.rcn not in results.ALLOWED[request.op]:
         raise BadRequest(f"rcn {request.rcn} is not allowed for {request.op.name}")
+    if request.ot is not None or request.ec is not None:
+        _check_values(request)
     if request.fc is not None:
         _check_filter(request)
     if request.drt is not None and (request.drt not in (1, 2) or request.op != Operation.RETRIEVE):
@@ -52,6 +54,16 @@ def _check_identity(request: Request, settings: Settings, authenticated: frozens
         raise OriginatorNotAuthenticated(f"{identity} is authenticated, not {who or 'nobody'}")
     if identity is None and not request.peer.internal and sp_relative(who, settings.cse_id, settings.sp_id) in authenticated:
         raise OriginatorNotAuthenticated(f"{who} must be authenticated")
+
+
+def _check_values(request: Request) -> None:
+    """Hold parameters against their data types that nothing else looks at before they are kept or sent on (TS-0004 6.4.1)."""
+    for name, kind, value in (("ot", TIMESTAMP, request.ot), ("ec", EVENT_CAT, request.ec)):
+        if value is not None:
+            try:
+                kind.check(value)
+            except ValueError as error:
+                raise BadRequest(f"{name} {error}") from error
 
 
 def _check_filter(request: Request) -> None:
