@@ -55,6 +55,7 @@ _GUESSES: Mapping[int, RSC] = {
 
 _TIMES = frozenset({"rqet", "rset", "oet"})
 _MORE = ("aus", "omr", "ppi", "msu")
+_LISTS = frozenset({"aus", "omr"})
 _ELSEWHERE = frozenset({*_MORE, "rsc", "cnot", "cnst", "ati", "asri"})
 """Options that are no fields of a Request: parameters in ``more``, and options of answers, which say nothing in a request."""
 _RARE = _TIMES | _ELSEWHERE | {"nu", "grtm"}
@@ -124,7 +125,7 @@ def _sort_rare(given: dict[str, Any], asked: dict[str, Any]) -> None:
     for name in _ELSEWHERE & given.keys():
         value = given.pop(name)
         if name in _MORE:
-            asked["more"] = {**asked.get("more", {}), name: value}
+            asked["more"] = {**asked.get("more", {}), name: value.split("+") if name in _LISTS else value}
 
 
 def _query(options: Sequence[bytes]) -> dict[str, Any]:

@@ -83,13 +83,13 @@ def test_segments_that_cannot_be_names(segments: list[bytes]) -> None:
 def test_every_option_is_read_in_release_3_numbers() -> None:
     request = read(
         Code.POST, (259, b"20260101T000000"), (263, b"http://a/&http://b/"), (15, b"rt=2"), (267, b"\x27\x13"), (271, b"2a"), *WHO, (291, b"5000"),
-        (295, b"20260101T000001"), (299, b"20260101T000002"), (303, b"\x02"), (311, b"g1"), (331, b"vendor"), (335, b"a+b"), (339, b"s"), (343, b"o"),
+        (295, b"20260101T000001"), (299, b"20260101T000002"), (303, b"\x02"), (311, b"g1"), (331, b"vendor"), (335, b"a+b"), (339, b"s+t"), (343, b"o"),
         (347, b"p"), (351, b"u"),
     )  # fmt: skip
     assert request == Request(
         Operation.CREATE, "cse-in", fr="CAdmin", rqi="r1", rvi="2a", ty=10003, rt={"rtv": 2, "nu": ["http://a/", "http://b/"]}, ot="20260101T000000",
         rqet=5000, rset="20260101T000001", oet="20260101T000002", ec=2, gid="g1", vsi="vendor", grtm=("a", "b"), peer=PEER,
-        more={"aus": "s", "omr": "o", "ppi": "p", "msu": "u"},
+        more={"aus": ["s", "t"], "omr": ["o"], "ppi": "p", "msu": "u"},
     )  # fmt: skip
 
 
