@@ -1,7 +1,7 @@
 """JSON and CBOR to plain Python values and back; what cannot be carried safely is refused with a sentence (TS-0004 8.3, 8.4)."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from functools import lru_cache
 from io import BytesIO
@@ -44,17 +44,32 @@ def choose(accept: str | None, default: Media) -> Media | None:
     if accept is None or not accept.strip():
         return default
     best: dict[Media, tuple[int, float]] = {}
-    for part in accept.split(","):
-        name, *parameters = (piece.strip().lower() for piece in part.split(";"))
+    for name, quality in _ranges(accept):
         named = _MEDIA.get(name)
         rank = 2 if named else {"application/*": 1, "*/*": 0}.get(name, -1)
         if rank < 0:
             continue
-        weight = (rank, _quality(parameters))
         for media in (named,) if named else Media:
-            best[media] = max(best.get(media, (-1, 0.0)), weight)
+            best[media] = max(best.get(media, (-1, 0.0)), (rank, quality))
     usable = [media for media in (default, *Media) if best.get(media, (0, 0.0))[1] > 0]
     return max(usable, key=lambda media: best[media][1], default=None)
+
+
+@lru_cache(maxsize=128)
+def name_for(accept: str | None, media: Media) -> str:
+    """Give the media type under which a serialisation goes that Accept admits: the plain one, unless it admits others of oneM2M only."""
+    qualities = dict(_ranges(accept or ""))
+    special = [name for name, quality in qualities.items() if _MEDIA.get(name) is media and quality > 0]
+    if not special or qualities.get(media.value, qualities.get("application/*", qualities.get("*/*", 0.0))) > 0:
+        return media.value
+    return max(special, key=lambda name: qualities[name])
+
+
+def _ranges(accept: str) -> Iterator[tuple[str, float]]:
+    """Give the media ranges of an Accept header with their qualities."""
+    for part in accept.split(","):
+        name, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        yield name, _quality(parameters)
 
 
 def _quality(parameters: list[str]) -> float:

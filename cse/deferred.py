@@ -15,6 +15,7 @@ from cse.primitives import Ask, Effect, Notice, Pause, Peer, Request, Response, 
 from cse.record import Record
 from cse.schema import Change, Host
 from cse.storage.contract import Reader
+from cse.structures import META_INFORMATION
 
 _ACKNOWLEDGED = {
     ResponseType.NON_BLOCKING_REQUEST_SYNCH: RSC.ACCEPTED_FOR_NONBLOCKINGREQUESTSYNCH,
@@ -98,6 +99,16 @@ def _spreads(host: Host, to: str) -> bool:
     return host.remote(to) or "/fopt" in to
 
 
+def _meta(found: dict[str, Any]) -> dict[str, Any]:
+    """Give the metaInformation of a <request>, which has no place for a primitive profile. Raises BadRequest naming a parameter that is not well formed."""
+    found.pop("ppi", None)
+    try:
+        META_INFORMATION.check(found)
+    except ValueError as error:
+        raise BadRequest(f"the parameters of the request are not valid: {error}") from error
+    return found
+
+
 def _kept(change: Change, request: Request, parent: Record) -> Record:
     ri = change.transaction.identify("req", parent.ri, ResourceTypeID.REQUEST)
     found = request_to_dict(request)
@@ -108,7 +119,7 @@ def _kept(change: Change, request: Request, parent: Record) -> Record:
     attributes = {"ty": int(ResourceTypeID.REQUEST), "ri": ri, "rn": ri, "pi": parent.ri, "ct": change.time, "lt": change.time, "et": until}
     attributes |= {"lbl": [originator]} if originator else {}
     attributes |= {"org": originator, **{name: found[short] for short, name in _OF_REQUEST.items() if short in found}}
-    attributes |= {"mi": {name: value for name, value in found.items() if name not in _OF_REQUEST}}
+    attributes |= {"mi": _meta({name: value for name, value in found.items() if name not in _OF_REQUEST})}
     attributes |= {"rs": int(RequestStatus.PENDING), "ors": {"rsc": int(RSC.ACCEPTED), "rqi": request.rqi}}
     peer = {"address": request.peer.address, "identity": request.peer.identity, "listener": request.peer.listener}
     return Record(ResourceTypeID.REQUEST, ri, parent.ri, ri, f"{parent.path}/{ri}", attributes, originator, {"peer": peer})

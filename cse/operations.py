@@ -206,6 +206,8 @@ def _shorten(host: Host, change: Change, record: Record, et: str) -> None:
 
 def retrieve(host: Host, request: Request, target: Record, attribute: str | None = None) -> Steps:
     """Give a resource, parts of it, its descendants or what discovery finds below it (TS-0004 7.3.3.6). ``attribute`` comes from ``to`` after a ``#``."""
+    if request.sqi:
+        raise NotImplementedByCSE("semantic queries (sqi) are not supported")
     reader = host.reader
     filters = request.fc
     if filters:

@@ -1,18 +1,28 @@
 """The parameters of a request, checked before anything else is looked at (TS-0004 7.3.2.2, procedures 1.1)."""
 
+from collections.abc import Mapping
+
 from msgspec.structs import replace
 
 from cse import criteria, results
 from cse.address import same_entity, sp_relative
 from cse.codes import FilterUsage, Operation, ResourceTypeID
 from cse.config import Settings
-from cse.datatypes import seconds_of, timestamp
+from cse.datatypes import EVENT_CAT, TIMESTAMP, seconds_of, timestamp
 from cse.errors import BadRequest, OriginatorNotAuthenticated, ReleaseVersionNotSupported, RequestTimeout
 from cse.primitives import Request
 from cse.structures import FILTER_CRITERIA
 
 _END = seconds_of("99991231T235959")
 """The last moment that has a timestamp: what ends later ends then."""
+
+_ABSENT: Mapping[Operation, tuple[str, ...]] = {
+    Operation.CREATE: ("sqi",),
+    Operation.UPDATE: ("sqi",),
+    Operation.DELETE: ("pc", "sqi"),
+    Operation.NOTIFY: ("rp", "grtm", "gstn", "sqi"),
+}
+_NOT_NOTIFIED = frozenset({"asi", "aus", "auri"})
 
 
 def check(request: Request, settings: Settings, authenticated: frozenset[str]) -> None:
@@ -36,6 +46,10 @@ def check(request: Request, settings: Settings, authenticated: frozenset[str]) -
         raise BadRequest("a CREATE needs the resource type (ty)" if creating else "the resource type (ty) may only be given in a CREATE")
     if request.rcn is not None and request.rcn not in results.ALLOWED[request.op]:
         raise BadRequest(f"rcn {request.rcn} is not allowed for {request.op.name}")
+    if request.op != Operation.RETRIEVE:
+        _check_presence(request)
+    if request.ot is not None or request.ec is not None:
+        _check_values(request)
     if request.fc is not None:
         _check_filter(request)
     if request.drt is not None and (request.drt not in (1, 2) or request.op != Operation.RETRIEVE):
@@ -52,6 +66,29 @@ def _check_identity(request: Request, settings: Settings, authenticated: frozens
         raise OriginatorNotAuthenticated(f"{identity} is authenticated, not {who or 'nobody'}")
     if identity is None and not request.peer.internal and sp_relative(who, settings.cse_id, settings.sp_id) in authenticated:
         raise OriginatorNotAuthenticated(f"{who} must be authenticated")
+
+
+def _check_presence(request: Request) -> None:
+    """Refuse what the columns of TS-0004 7.2.1.1 have as not present (NP), and a NOTIFY without content."""
+    op = request.op
+    for name in _ABSENT[op]:
+        if getattr(request, name) is not None:
+            raise BadRequest(f"{name} is not allowed in a {op.name}")
+    if op == Operation.NOTIFY:
+        if request.pc is None:
+            raise BadRequest("a NOTIFY needs content (pc), such as m2m:sgn")
+        if wrong := sorted(_NOT_NOTIFIED & request.more.keys()):
+            raise BadRequest(f"{wrong[0]} is not allowed in a NOTIFY")
+
+
+def _check_values(request: Request) -> None:
+    """Hold parameters against their data types that nothing else looks at before they are kept or sent on (TS-0004 6.4.1)."""
+    for name, kind, value in (("ot", TIMESTAMP, request.ot), ("ec", EVENT_CAT, None if request.ec is None else int(request.ec))):
+        if value is not None:
+            try:
+                kind.check(value)
+            except ValueError as error:
+                raise BadRequest(f"{name} {error}") from error
 
 
 def _check_filter(request: Request) -> None:

@@ -55,26 +55,29 @@ _GUESSES: Mapping[int, RSC] = {
 
 _TIMES = frozenset({"rqet", "rset", "oet"})
 _MORE = ("aus", "omr", "ppi", "msu")
+_LISTS = frozenset({"aus", "omr"})
 _ELSEWHERE = frozenset({*_MORE, "rsc", "cnot", "cnst", "ati", "asri"})
 """Options that are no fields of a Request: parameters in ``more``, and options of answers, which say nothing in a request."""
 _RARE = _TIMES | _ELSEWHERE | {"nu", "grtm"}
 _ANSWER = frozenset({"rqi", "fr", "rvi", "ot", "ec", "rset", "cnst", "cnot", "vsi"})
 _PREFIXES = {"~": "/", "_": "//"}
 _OPS = frozenset(str(int(each)) for each in Operation)
+_ASKED: Mapping[bytes, Operation] = {b"op=%d" % each: each for each in Operation}
 _UNFIT = re.compile(r"[\x00-\x1f\x7f]|//|^/").search
 
 
 class BadOption(BadRequest):
-    """A critical option that is not understood, or is there too often: 4.02 (RFC 7252 5.4.1)."""
+    """A critical option that is not understood, too long, or there too often: 4.02 (RFC 7252 5.4.1)."""
 
 
 class Reply(NamedTuple):
-    """What an answer needs of its request: the numbering, the serialisation and its format number, the request identifier and what was asked."""
+    """What an answer needs of its request: the numbering, the serialisation and its format number, request identifier, release version, and what was asked."""
 
     numbers: Mapping[str, int]
     media: Media
     content_format: int
     rqi: str | None
+    rvi: str | None
     operation: Operation
 
 
@@ -82,18 +85,18 @@ def reply(code: int, found: Found) -> Reply:
     """Say how to answer a message, be it a good request or not: in its numbering, in the format that it accepts or has itself, JSON in doubt."""
     accept = found.accept if found.accept in MEDIA else None
     media = MEDIA[accept] if accept is not None else MEDIA.get(found.content_format or 0, Media.JSON)
-    rqi = found.parameters.get("rqi", b"")
     operation = METHODS.get(code, Operation.RETRIEVE)
-    if operation is Operation.CREATE and "ty" not in found.parameters:
-        operation = Operation.NOTIFY
-    identifier = rqi.decode(errors="ignore") if 0 < len(rqi) <= 255 else None
-    return Reply(found.numbers, media, accept or FORMATS[media], identifier, operation)
+    if operation is Operation.CREATE:
+        usual = Operation.CREATE if "ty" in found.parameters else Operation.NOTIFY
+        operation = next((_ASKED[part] for part in found.query if part in _ASKED), usual)
+    rqi, rvi = (found.parameters.get(name, b"").decode(errors="ignore") or None for name in ("rqi", "rvi"))
+    return Reply(found.numbers, media, accept or FORMATS[media], rqi, rvi, operation)
 
 
 def request(code: int, found: Found, payload: bytes, peer: Peer) -> Request:
     """Read a request. Raises CSEError: BadOption and BadRequest name the option, query or segment; UnsupportedMediaType and NotAcceptable the format."""
     if found.refused is not None:
-        raise BadOption(f"the option {found.refused} is critical and not understood, or there more than once")
+        raise BadOption(f"the option {numbers.named(found.refused)} is critical and not understood, too long, or there more than once")
     if code not in METHODS:
         raise OperationNotAllowed(f"no oneM2M operation has the CoAP method 0.{code:02}")
     if found.accept is not None and found.accept not in MEDIA:
@@ -122,7 +125,7 @@ def _sort_rare(given: dict[str, Any], asked: dict[str, Any]) -> None:
     for name in _ELSEWHERE & given.keys():
         value = given.pop(name)
         if name in _MORE:
-            asked["more"] = {**asked.get("more", {}), name: value}
+            asked["more"] = {**asked.get("more", {}), name: value.split("+") if name in _LISTS else value}
 
 
 def _query(options: Sequence[bytes]) -> dict[str, Any]:
@@ -194,7 +197,7 @@ def response(answer: Response, to: Reply) -> Answer:
     elif code == Code.CONTENT and to.operation is Operation.NOTIFY:
         code = Code.CHANGED
     found = numbers.write({
-        "ot": answer.ot, "rvi": answer.rvi, "fr": answer.fr, "rqi": answer.rqi or to.rqi, "rset": answer.rset, "ec": answer.ec, "rsc": answer.rsc,
+        "ot": answer.ot, "rvi": answer.rvi or to.rvi, "fr": answer.fr, "rqi": answer.rqi or to.rqi, "rset": answer.rset, "ec": answer.ec, "rsc": answer.rsc,
         "cnot": answer.cnot, "cnst": answer.cnst, "vsi": answer.vsi,
     }, to.numbers)  # fmt: skip
     payload = b""
@@ -204,8 +207,8 @@ def response(answer: Response, to: Reply) -> Answer:
     if answer.retry is not None:
         code = Code.SERVICE_UNAVAILABLE  # where TS-0008 has 5.00 for every 5000: Max-Age then tells when to ask again (RFC 7252 5.9.3.4)
         found.append((MAX_AGE, uint(answer.retry)))
-    elif code == Code.CONTENT:
-        found.append((MAX_AGE, b""))  # 0: what is a representation now may be none a moment later, and there is no ETag to ask with
+    elif code == Code.CONTENT or code >= Code.BAD_REQUEST:
+        found.append((MAX_AGE, b""))  # 0: what is there now, or is not, may be otherwise a moment later, and there is no ETag to ask with
     found.extend((LOCATION_PATH, segment) for segment in where)
     found.sort(key=itemgetter(0))
     return Answer(code, tuple(found), payload)

@@ -23,6 +23,8 @@ FRESH = 3600
 """Max-Age in seconds of what is observed: who has heard nothing for so long registers again."""
 CONFIRMED = 20
 """Of those who asked without wanting an acknowledgement, the first notification and every so manieth is confirmable, to see that they are there (4.5)."""
+DAY = 86_400.0
+"""Seconds after which the next notification is confirmable in any case (4.5)."""
 _AT_ONCE = 100
 """Observers that are told before others have their turn."""
 _AGAIN = 1.0
@@ -61,6 +63,8 @@ class Observer:
     said: tuple[int, bytes] = (0, b"")
     """Code and payload of the last notification: what is the same is not told again."""
     told: int = 0
+    confirmed: float = 0.0
+    """When the last confirmable notification was sent, by the clock of the loop."""
     mid: int = -1
     """Message ID of the last notification; ``waiting`` when it is to be acknowledged."""
     waiting: asyncio.TimerHandle | None = field(default=None)
@@ -222,7 +226,9 @@ class Observers:
         observer.said = answer.code, answer.payload
         ended = answer.code >> 5 != 2
         part = observer.shape(answer if ended else self._numbered(answer))
-        confirmable = observer.confirmable or ended or observer.told % CONFIRMED == 0
+        now = self._loop.time()
+        confirmable = observer.confirmable or ended or observer.told % CONFIRMED == 0 or now - observer.confirmed >= DAY
+        observer.confirmed = now if confirmable else observer.confirmed
         observer.told += 1
         self._sent.pop((observer.address, observer.mid), None)
         observer.mid = self._number()

@@ -62,9 +62,18 @@ _PARAMETERS = {each.old: each.parameter for each in TABLE if each.old is not Non
 _OLD_ONLY = frozenset(OLD.values()) - frozenset(NEW.values())
 _NEW_ORIGINATOR = frozenset({NEW["fr"], NEW["rqi"]})
 _PLAIN = frozenset({CONTENT_FORMAT, ACCEPT, BLOCK1, BLOCK2, OBSERVE, SIZE1, URI_HOST, URI_PORT})
+_MANY = frozenset({URI_PATH, URI_QUERY, LOCATION_PATH})
+"""Options that may be there more than once."""
 _TIMES = frozenset({"ot", "rqet", "rset", "oet"})
-_LONGEST_TIME = 22
-"""A timestamp with its fraction: the table says 15, but TS-0004 6.3.3 allows the fraction and peers send it."""
+_LONGER: Mapping[str, int] = {**dict.fromkeys(_TIMES, 22), "ec": 2}
+"""Parameters for which the table has too little room: TS-0004 6.3.3 allows a fraction in timestamps, which peers send, and event categories up to 999."""
+_LONGEST: Mapping[int, int] = {
+    URI_HOST: 255, URI_PORT: 2, LOCATION_PATH: 255, URI_PATH: 255, URI_QUERY: 255, CONTENT_FORMAT: 2, ACCEPT: 2, OBSERVE: 3, BLOCK1: 3, BLOCK2: 3, SIZE1: 4,
+    **{number: _LONGER.get(parameter, _BY_PARAMETER[parameter].longest) for number, parameter in _PARAMETERS.items()},
+}  # fmt: skip
+"""Bytes that the value of an option may have (RFC 7252 5.10, RFC 7641 2, RFC 7959 2.2 and 4, TS-0008 6.2.2)."""
+_ANY = 65_804
+"""Bytes of the longest value that a message can hold."""
 
 
 class Found(NamedTuple):
@@ -87,8 +96,9 @@ class Found(NamedTuple):
 def split(options: Options) -> Found:
     """Sort a message's options by what they are for; nothing is judged but which have to be refused.
 
-    These are the critical ones that nobody here understands, and critical ones that occur more often than they may (RFC 7252 5.4.1, 5.4.5). The numbering
-    is that of Release 3 when its From or Request Identifier is there; else the old one when there is a number which only that one has.
+    These are the critical ones that nobody here understands, that occur more often than they may or are too long (RFC 7252 5.4.1, 5.4.3, 5.4.5); elective
+    ones of this kind are left aside. The numbering is that of Release 3 when its From or Request Identifier is there; else the old one when there is a number
+    which only that one has.
     """
     path: list[bytes] = []
     query: list[bytes] = []
@@ -99,12 +109,14 @@ def split(options: Options) -> Found:
     old = new = False
     last = 0
     for number, value in options:
+        if len(value) > _LONGEST.get(number, _ANY) or (number == last and number not in _MANY):
+            if number & 1:
+                refused = refused or number
+            continue
+        last = number
         if number == URI_PATH:
             path.append(value)
             continue
-        if number == last and number & 1 and number != URI_QUERY:
-            refused = refused or number
-        last = number
         parameter = _PARAMETERS.get(number)
         if parameter is not None:
             old = old or number in _OLD_ONLY
@@ -129,16 +141,20 @@ def _uint(value: bytes | None) -> int | None:
 
 
 def values(parameters: Mapping[str, bytes]) -> dict[str, Any]:
-    """Read the oneM2M options by parameter name, empty texts left out. Raises BadRequest naming the option when it is too long or not UTF-8."""
+    """Read the oneM2M options by parameter name, empty texts left out. Raises BadRequest naming the option when it is not UTF-8."""
     found: dict[str, Any] = {}
     for parameter, value in parameters.items():
         option = _BY_PARAMETER[parameter]
         if option.text and not value:
             continue
-        if len(value) > (_LONGEST_TIME if parameter in _TIMES else option.longest):
-            raise BadRequest(f"the option oneM2M-{option.name} has {len(value)} bytes, more than {option.longest}")
         found[parameter] = text(value, f"the option oneM2M-{option.name}") if option.text else int.from_bytes(value, "big")
     return found
+
+
+def named(number: int) -> str:
+    """Give the name of an option with its number, the number alone for one that is not of oneM2M."""
+    parameter = _PARAMETERS.get(number)
+    return f"{number}" if parameter is None else f"oneM2M-{_BY_PARAMETER[parameter].name} ({number})"
 
 
 def text(value: bytes, name: str) -> str:
@@ -164,7 +180,7 @@ def write(parameters: Mapping[str, str | int | None], numbers: Mapping[str, int]
             data = value.partition(",")[0].encode() if parameter in _TIMES else value.encode()
         else:
             data = str(value).encode() if option.text else value.to_bytes((value.bit_length() + 7) // 8, "big")
-        if len(data) > option.longest:
+        if len(data) > _LONGEST[option.number]:
             raise BadRequest(f"oneM2M-{option.name} would have {len(data)} bytes, more than the {option.longest} of its option")
         found.append((number, data))
     return found

@@ -23,11 +23,14 @@ from bindings.coap.observe import Observers, Observing
 from bindings.coap.options import BLOCK1, BLOCK2, CONTENT_FORMAT, NAME, OBSERVE, PROXY_SCHEME, PROXY_URI, SIZE1, SIZE2, Found, split
 from bindings.ports import Handler, Lenient
 from cse.codes import ResponseStatusCode as RSC
-from cse.errors import BadRequest, CSEError
+from cse.errors import BadRequest, CSEError, NotAcceptable
 from cse.primitives import Peer, Request, Response
 
 Address = Any
 """Where a datagram came from, as the event loop gives it: a tuple of host, port and, for IPv6, two numbers."""
+
+_LINK_FORMAT = 40
+"""Content-Format of application/link-format (RFC 6690 7.4)."""
 
 _RETRY = 5
 """Seconds after which a request may come again that found too many in progress."""
@@ -215,8 +218,10 @@ class CoapListener(asyncio.DatagramProtocol):
                 if whole is None:
                     return
                 body = whole
-            if self._links and found.path == [b".well-known", b"core"] and message.code == Code.GET:
-                self._finish(exchange, Answer(Code.CONTENT, ((CONTENT_FORMAT, b"\x28"),), self._links))
+            if self._links and found.refused is None and found.path == [b".well-known", b"core"] and message.code == Code.GET:
+                if found.accept not in (None, _LINK_FORMAT):
+                    raise NotAcceptable(f"the links are not served in the content format {found.accept}, but in {_LINK_FORMAT}")
+                self._finish(exchange, Answer(Code.CONTENT, ((CONTENT_FORMAT, uint(_LINK_FORMAT)),), self._links))
                 return
             request = mapping.request(message.code, found, body, Peer(_host(exchange.address), listener="coap"))
             if self._lenient is not None:

@@ -6,9 +6,11 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
+from multidict import MultiMapping
+
 from bindings import query
 from bindings.query import quoted
-from bindings.serialization import Media, choose, decode, encode, media_of
+from bindings.serialization import Media, choose, decode, encode, media_of, name_for
 from cse.codes import Operation, ResponseStatusCode
 from cse.errors import BadRequest, CSEError, NotAcceptable, OperationNotAllowed, TargetNotReachable, UnsupportedMediaType
 from cse.primitives import Peer, Request, Response
@@ -42,7 +44,8 @@ _OVERLOADED = 503
 _GUESSES = {401: 4106, 403: 4103, 404: 4004, 405: 4005, 406: 5207, 408: 4008, 409: 4105, 415: 4015, 501: 5001, 504: 4008}
 """Response status code for an HTTP error status that comes without one."""
 
-_OPERATIONS = {"GET": Operation.RETRIEVE, "PUT": Operation.UPDATE, "DELETE": Operation.DELETE, "POST": Operation.CREATE}
+_OPERATIONS = {"GET": Operation.RETRIEVE, "POST": Operation.CREATE, "PUT": Operation.UPDATE, "DELETE": Operation.DELETE}
+METHODS = tuple(_OPERATIONS)
 _METHODS = {Operation.RETRIEVE: "GET", Operation.UPDATE: "PUT", Operation.DELETE: "DELETE", Operation.CREATE: "POST", Operation.NOTIFY: "POST"}
 
 _UNUSUAL_PATH = re.compile(r"[^!-$&-~]|//").search
@@ -230,15 +233,30 @@ def _pairs(query_string: str) -> Iterable[tuple[str, list[str]]]:
         yield key, [_decoded(name, part) for part in raw.split("+")]
 
 
-def accepted(headers: Mapping[str, str]) -> Media:
+def accepted(headers: MultiMapping[str]) -> Media:
     """Choose the serialisation of the answer: what Accept likes best, without one that of the request. Raises NotAcceptable."""
-    accept = headers.get("Accept")
+    accept = _accept(headers)
     content_type = headers.get("Content-Type")
     default = (media_of(content_type) if content_type else None) or Media.JSON
     media = choose(accept, default)
     if media is None:
         raise NotAcceptable(f"none of the media types in Accept can be served: {quoted(accept or '')}")
     return media
+
+
+def content_type(headers: MultiMapping[str], media: Media) -> str:
+    """Give the media type of an answer in the serialisation that was chosen for it, such as application/vnd.onem2m-res+json where only that is accepted."""
+    return name_for(_accept(headers), media)
+
+
+def _accept(headers: MultiMapping[str]) -> str | None:
+    """Give Accept, whose list may be spread over several lines (RFC 9110 5.3)."""
+    return ", ".join(headers.getall("Accept")) if "Accept" in headers else None
+
+
+def allowed(method: str) -> str:
+    """Give Allow (RFC 9110 15.5.6) for a refused method: the others, and POST, since the refusal of one of its operations tells nothing of the other."""
+    return ", ".join(each for each in METHODS if each != method or each == "POST")
 
 
 def refusal(error: CSEError, headers: Mapping[str, str]) -> Response:
@@ -252,8 +270,11 @@ def _is_utf8(value: str) -> bool:
     return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
 
 
-def response(answer: Response, media: Media) -> tuple[int, list[tuple[str, str]], bytes]:
-    """Write a response: status, headers (Content-Length is the server's business) and body. Raises InternalServerError as ``encode`` does."""
+def response(answer: Response, media: Media, media_type: str = "") -> tuple[int, list[tuple[str, str]], bytes]:
+    """Write a response: status, headers (Content-Length is the server's business) and body. Raises InternalServerError as ``encode`` does.
+
+    ``media_type`` is another name of the serialisation than the plain one.
+    """
     status, code = _ANSWERS[answer.rsc]
     headers = [code]
     if answer.retry is not None:
@@ -270,7 +291,7 @@ def response(answer: Response, media: Media) -> tuple[int, list[tuple[str, str]]
     pc = answer.pc
     if not pc:
         return status, headers, b""
-    headers.append(("Content-Type", media.value))
+    headers.append(("Content-Type", media_type or media.value))
     if status == 201 and (made := _made(pc)):
         headers.append(("Content-Location", path_of(made)))
     return status, headers, encode(pc, media)

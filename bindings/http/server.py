@@ -36,7 +36,7 @@ Extra = Callable[[str, Mapping[str, str], bytes, Peer], Awaitable[tuple[int, lis
 """A route beside oneM2M: (method, headers, body, peer) to (status, headers, body)."""
 
 _ALLOWED = {
-    "Access-Control-Allow-Methods": "GET, POST, PUT, DELETE",
+    "Access-Control-Allow-Methods": ", ".join(mapping.METHODS),
     "Access-Control-Allow-Headers": ", ".join(["Accept", "Content-Type", *mapping.REQUEST_HEADERS]),
     "Access-Control-Max-Age": "600",
 }
@@ -265,6 +265,8 @@ class _Exchange:
             except _Gone:
                 answer = web.Response(status=400)
                 answer.force_close()
+        if answer.status == 405 and "Allow" not in answer.headers:
+            answer.headers["Allow"] = mapping.allowed(request.method)
         if origin:
             answer.headers["Access-Control-Allow-Origin"] = origin
             answer.headers["Access-Control-Expose-Headers"] = _EXPOSED
@@ -273,7 +275,7 @@ class _Exchange:
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         headers = request.headers
-        media = Media.JSON
+        media, name = Media.JSON, ""
         try:
             body = await self._body(request)
             path, _, query = _origin_form(request.raw_path).partition("?")
@@ -283,6 +285,7 @@ class _Exchange:
                 status, fields, content = await self.extra[path](request.method, headers, body, peer)
                 return web.Response(status=status, headers=CIMultiDict(fields), body=content)
             media = mapping.accepted(headers)
+            name = mapping.content_type(headers, media)
             authorization = headers.get("Authorization")
             if authorization and (identity := self.credentials.holder(authorization)):
                 peer = replace(peer, identity=identity)
@@ -290,7 +293,7 @@ class _Exchange:
             if self.lenient is not None:
                 primitive = self.lenient(primitive, headers.get("X-M2M-NM"))
         except CSEError as error:
-            answer = _write(mapping.refusal(error, headers), media)
+            answer = _write(mapping.refusal(error, headers), media, name)
             if type(error) in _OWN_STATUS:
                 answer.set_status(_OWN_STATUS[type(error)])
                 answer.force_close()
@@ -300,7 +303,7 @@ class _Exchange:
             told = result if isinstance(result, Response) else await result
             if told.retry is not None:
                 await asyncio.sleep(_PAUSE)
-            return _write(told, media)
+            return _write(told, media, name)
         except InternalServerError as error:
             return _write(mapping.refusal(error, headers), Media.JSON)
 
@@ -346,8 +349,8 @@ def _origin_form(target: str) -> str:
     return rest[slash:] if mark and slash >= 0 else target
 
 
-def _write(answer: Response, media: Media) -> "_Answer":
-    return _Answer(*mapping.response(answer, media))
+def _write(answer: Response, media: Media, name: str = "") -> "_Answer":
+    return _Answer(*mapping.response(answer, media, name))
 
 
 class _Answer(web.StreamResponse):

@@ -74,6 +74,18 @@ def test_what_fails_after_the_acknowledgement_is_in_the_result(more: dict[str, A
     assert request["ors"]["pc"]["m2m:dbg"]
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"rt": {**ASYNCH, "nu": ["with blanks"]}}, {"gstn": 0}, {"more": {"rids": "no list"}}, {"more": {"msu": ""}}, {"drt": 3}, {"ec": 7}]
+)
+def test_parameters_that_cannot_be_kept_are_refused_at_once(wrong: dict[str, Any]) -> None:
+    assert world().retrieve(POWER, ME, **{"rt": SYNCH, **wrong}).rsc == RSC.BAD_REQUEST
+
+
+def test_a_primitive_profile_is_no_part_of_what_is_kept() -> None:
+    cse = world()
+    assert "ppi" not in seen(cse, accepted(cse, SYNCH, more={"ppi": "p"}), ME)["mi"]
+
+
 def test_a_fault_of_the_cse_is_a_result_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody would ever be told otherwise; nothing of what was begun remains, and whoever runs it is given the fault to log."""
     def stumble(change: Change, record: Record) -> None:

@@ -27,7 +27,8 @@ def test_a_resource_is_missing_from_the_moment_it_expires(op: Operation) -> None
     """Whether the CSE has removed it yet or not."""
     cse = world()
     path = container(cse, "brief", et=timestamp(cse.seconds + 10))
-    request = Request(op, path, ME, "q", "4", ty=3 if op == Operation.CREATE else None, pc={"m2m:cnt": {}})
+    content: dict[str, Any] | None = None if op == Operation.DELETE else {"m2m:cnt": {}}
+    request = Request(op, path, ME, "q", "4", ty=3 if op == Operation.CREATE else None, pc=content)
     cse.seconds += 10
     assert cse.request(request).rsc == RSC.NOT_FOUND
     cse.pass_time(0)

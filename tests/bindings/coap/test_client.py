@@ -83,7 +83,7 @@ async def test_an_error_of_the_other_side_is_an_answer() -> None:
     async with sending() as sender:
         answer = await sender.send(f"coap://127.0.0.1:{listener.address[1]}", READ, SECONDS)
     await listener.close(0)
-    assert answer == Response(RSC.NOT_FOUND, "r1", {"m2m:dbg": "gone"})
+    assert answer == Response(RSC.NOT_FOUND, "r1", {"m2m:dbg": "gone"}, rvi=READ.rvi)
 
 
 async def test_a_notification_goes_to_exactly_its_url() -> None:

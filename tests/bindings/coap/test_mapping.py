@@ -83,13 +83,13 @@ def test_segments_that_cannot_be_names(segments: list[bytes]) -> None:
 def test_every_option_is_read_in_release_3_numbers() -> None:
     request = read(
         Code.POST, (259, b"20260101T000000"), (263, b"http://a/&http://b/"), (15, b"rt=2"), (267, b"\x27\x13"), (271, b"2a"), *WHO, (291, b"5000"),
-        (295, b"20260101T000001"), (299, b"20260101T000002"), (303, b"\x02"), (311, b"g1"), (331, b"vendor"), (335, b"a+b"), (339, b"s"), (343, b"o"),
+        (295, b"20260101T000001"), (299, b"20260101T000002"), (303, b"\x02"), (311, b"g1"), (331, b"vendor"), (335, b"a+b"), (339, b"s+t"), (343, b"o"),
         (347, b"p"), (351, b"u"),
     )  # fmt: skip
     assert request == Request(
         Operation.CREATE, "cse-in", fr="CAdmin", rqi="r1", rvi="2a", ty=10003, rt={"rtv": 2, "nu": ["http://a/", "http://b/"]}, ot="20260101T000000",
         rqet=5000, rset="20260101T000001", oet="20260101T000002", ec=2, gid="g1", vsi="vendor", grtm=("a", "b"), peer=PEER,
-        more={"aus": "s", "omr": "o", "ppi": "p", "msu": "u"},
+        more={"aus": ["s", "t"], "omr": ["o"], "ppi": "p", "msu": "u"},
     )  # fmt: skip
 
 
@@ -132,18 +132,24 @@ def test_a_number_of_the_old_set_has_one_of_the_new() -> None:
 
 @pytest.mark.parametrize("option", [each for each in TABLE if each.text and each.longest > 20], ids=lambda each: each.name)
 def test_options_that_are_too_long_are_refused_by_name(option: Any) -> None:
-    with pytest.raises(BadRequest, match=f"oneM2M-{option.name} "):
+    with pytest.raises(BadOption, match=f"oneM2M-{option.name} "):
         read(Code.GET, (option.number, b"x" * (option.longest + 1)))
 
 
 @pytest.mark.parametrize(("number", "name"), [(267, "TY"), (271, "RVI"), (303, "EC"), (291, "RQET"), (259, "OT")])
 def test_short_options_are_bounded_too(number: int, name: str) -> None:
-    with pytest.raises(BadRequest, match=f"oneM2M-{name} "):
+    with pytest.raises(BadOption, match=f"oneM2M-{name} "):
         read(Code.GET, (number, b"1" * 23))
 
 
 def test_a_timestamp_with_its_fraction_is_taken_though_the_table_has_no_room_for_it() -> None:
     assert read(Code.GET, (259, b"20260101T000000,123456")).ot == "20260101T000000,123456"
+
+
+def test_an_event_category_of_the_provider_is_carried_though_the_table_has_no_room_for_it() -> None:
+    request = Request(Operation.NOTIFY, "coap://h", fr="/in", rqi="1", pc={"m2m:sgn": {}}, ec=999)
+    sent = mapping.outgoing(request, mapping.point_of_access("coap://h"))
+    assert mapping.request(sent.code, split(sent.options), sent.payload, PEER).ec == 999
 
 
 @pytest.mark.parametrize("number", [279, 283, 311, 331, 15])
@@ -155,9 +161,9 @@ def test_invalid_utf8_is_refused(number: int) -> None:
 @pytest.mark.parametrize(
     "options",
     [((1, b""),), ((5, b""),), ((9, b""),), ((65001, b"x"),), ((353, b""),), ((17, b"\x32"), (17, b"\x32")), ((283, b"a"), (283, b"b")),
-     ((271, b"3"), (271, b"3"))],
+     ((271, b"3"), (271, b"3")), ((17, b"\0\0\x32"),), ((15, b"lbl=" + b"x" * 252),), ((11, b"x" * 256),), ((23, b"\0\0\0\x01"),), ((279, b"C" * 256),)],
 )  # fmt: skip
-def test_critical_options_that_are_unknown_or_repeated(options: Options) -> None:
+def test_critical_options_that_are_unknown_or_repeated_or_too_long(options: Options) -> None:
     with pytest.raises(BadOption, match=str(options[0][0])):
         read(Code.GET, *options)
 
@@ -165,6 +171,14 @@ def test_critical_options_that_are_unknown_or_repeated(options: Options) -> None
 @pytest.mark.parametrize("number", [4, 6, 14, 16, 60, 252, 258, 292, 65000])
 def test_elective_options_are_ignored(number: int) -> None:
     assert read(Code.GET, (number, b"\x01")) == read(Code.GET)
+
+
+def test_of_elective_options_the_first_counts_and_one_that_is_too_long_does_not() -> None:
+    content = b'{"m2m:cnt":{}}'
+    assert read(Code.PUT, (12, b"\x32"), (12, b"\x29"), payload=content).pc == {"m2m:cnt": {}}
+    assert read(Code.PUT, (12, b"\0\0\x29"), payload=content).pc == {"m2m:cnt": {}}
+    assert read(Code.GET, (256, b"Cone"), (256, b"Ctwo"), (257, b"r1")).fr == "Cone"
+    assert read(Code.GET, (256, b"C" * 256), (257, b"r1")).fr is None
 
 
 def test_an_empty_from_is_none() -> None:
@@ -249,6 +263,11 @@ def test_response_codes(rsc: int, method: int, code: str) -> None:
     assert f"{written >> 5}.{written & 31:02}" == code
 
 
+@pytest.mark.parametrize(("op", "code"), [(1, Code.CONTENT), (2, Code.CONTENT), (5, Code.CHANGED)])
+def test_the_code_of_a_post_goes_by_its_op(op: int, code: Code) -> None:
+    assert write(Response(RSC.OK, pc={"a": 1}), Code.POST, ((15, b"rt=4"), (15, b"op=%d" % op), *WHO)).code == code
+
+
 def test_every_response_status_code_has_a_code_and_is_told() -> None:
     for rsc in RSC:
         answer = write(Response(rsc))
@@ -274,8 +293,9 @@ def test_location_path_tells_where_the_new_resource_is(rsc: int, pc: Any, path: 
     assert (answer.code == Code.CREATED) is (rsc == 2001 or bool(path))
 
 
-def test_what_was_read_may_not_be_cached() -> None:
-    assert dict(write(Response(RSC.OK, pc={"a": 1})).options)[14] == b""
+@pytest.mark.parametrize("rsc", [RSC.OK, RSC.NOT_FOUND, RSC.ORIGINATOR_HAS_NO_PRIVILEGE, RSC.INTERNAL_SERVER_ERROR])
+def test_what_was_read_may_not_be_cached_nor_that_there_was_nothing(rsc: RSC) -> None:
+    assert dict(write(Response(rsc, pc={"a": 1})).options)[14] == b""
     assert 4 not in dict(write(Response(RSC.OK, pc={"a": 1})).options)
 
 
@@ -292,7 +312,13 @@ def test_an_answer_has_its_parameters() -> None:
 def test_failures_tell_why(error: CSEError, code: Code, rsc: int) -> None:
     answer = mapping.failure(error, mapping.reply(Code.GET, split(WHO)))
     assert (answer.code, answer.payload) == (code, b'{"m2m:dbg":"x"}')
-    assert dict(answer.options) == {12: b"\x32", 283: b"r1", 307: rsc.to_bytes(2, "big")}
+    assert dict(answer.options) == {12: b"\x32", 14: b"", 283: b"r1", 307: rsc.to_bytes(2, "big")}
+
+
+@pytest.mark.parametrize(("given", "told"), [(b"3", b"3"), (b"2a", b"2a"), (b"333", None), (b"\xff", None), (b"", None)])
+def test_a_failure_keeps_the_release_version_where_it_is_one(given: bytes, told: bytes | None) -> None:
+    answer = mapping.failure(BadRequest("x"), mapping.reply(Code.GET, split(((271, given), *WHO))))
+    assert dict(answer.options).get(271) == told
 
 
 @pytest.mark.parametrize("identifier", [b"\xff" * 255, b"x" * 256, b""])

@@ -10,6 +10,7 @@ import pytest
 from aiocoap.numbers import OptionNumber  # type: ignore[import-untyped]
 
 from apps.client import Client, allow
+from bindings.coap import observe
 from bindings.coap.message import Code, Message, Type, encode
 from bindings.serve import Server
 from tests.bindings.coap.wire import Wire, get, rsc, value, wire
@@ -129,6 +130,18 @@ async def test_non_confirmable_observers_are_asked_whether_they_are_there(server
             await admin.update("cse-in/box", {"lbl": [f"{number}"]})
             types.append((await acknowledged(peer)).type)
         assert [index for index, each in enumerate(types) if each == Type.CON] == [0, 20]
+
+
+async def test_a_non_confirmable_observer_of_rare_changes_is_asked_every_day(server: Server, admin: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with wire(coap(server)) as peer:
+        await peer.ask(asking("cse-in/box", type=Type.NON))
+        types = []
+        for number in range(4):
+            await admin.update("cse-in/box", {"lbl": [f"{number}"]})
+            types.append((await acknowledged(peer)).type)
+            if number == 1:
+                monkeypatch.setattr(observe, "DAY", 0.0)
+        assert types == [Type.CON, Type.NON, Type.CON, Type.CON]
 
 
 async def test_rights_count_at_each_change_and_deletion_ends_it(server: Server, admin: Client) -> None:

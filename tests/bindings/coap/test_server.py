@@ -164,12 +164,12 @@ async def test_the_client_chooses_smaller_blocks() -> None:
     assert len(handler.seen) == 1
 
 
-@pytest.mark.parametrize("part", [(27, b"\x0f"), (23, b"\x07"), (27, b"\1\0\0\0")])
-async def test_block_options_that_are_none(part: tuple[int, bytes]) -> None:
+@pytest.mark.parametrize(("part", "code"), [((27, b"\x0f"), Code.BAD_REQUEST), ((23, b"\x07"), Code.BAD_REQUEST), ((27, b"\1\0\0\0"), Code.BAD_OPTION)])
+async def test_block_options_that_are_none(part: tuple[int, bytes], code: Code) -> None:
     handler = Fixture()
     async with talking(handler) as peer:
         answer = await peer.ask(post(1, part))
-    assert (answer.code, rsc(answer), handler.seen) == (Code.BAD_REQUEST, 4000, [])
+    assert (answer.code, rsc(answer), handler.seen) == (code, 4000, [])
 
 
 async def test_bodies_over_the_limit() -> None:
@@ -261,9 +261,10 @@ async def test_a_non_confirmable_request_is_answered_alike_and_once() -> None:
 async def test_unknown_critical_options() -> None:
     handler = Fixture()
     async with talking(handler) as peer:
-        answer = await peer.ask(get(1, (65001, b"x")))
-        assert (answer.code, rsc(answer)) == (Code.BAD_OPTION, 4000)
-        assert b"65001" in answer.payload
+        for mid, (number, named) in {10: (65001, b"65001"), 11: (311, b"oneM2M-GID")}.items():
+            answer = await peer.ask(get(mid, (number, b"x" * 256)))
+            assert (answer.code, rsc(answer)) == (Code.BAD_OPTION, 4000)
+            assert named in answer.payload
         assert (await peer.ask(get(2, (65001, b"x"), type=Type.NON))).type == Type.RST
         assert (await peer.ask(get(3, (35, b"coap://elsewhere/")))).code == Code.PROXYING_NOT_SUPPORTED
         assert (await peer.ask(get(4, (6, b"")))).code == Code.CONTENT, "Observe is elective"
@@ -274,7 +275,6 @@ async def test_bad_requests_are_answered_and_named() -> None:
     handler = Fixture()
     async with talking(handler) as peer:
         for mid, (bad, named) in enumerate([
-            (get(0, (311, b"x" * 256)), b"oneM2M-GID"),
             (get(0, path="a\x01"), b"Uri-Path"),
             (get(0, (15, b"rcn")), b"rcn"),
             (get(0, (331, b"\xff")), b"oneM2M-VSI"),
@@ -341,6 +341,8 @@ async def test_the_root_of_discovery() -> None:
     async with talking(Fixture()) as peer:
         answer = await peer.ask(Message(Type.CON, Code.GET, 1, b"", ((11, b".well-known"), (11, b"core")), b""))
         assert (answer.code, value(answer, 12), answer.payload) == (Code.CONTENT, b"\x28", b'</cse-in>;rt="onem2m.cb"')
+        asked = [await peer.ask(Message(Type.CON, Code.GET, mid, b"", ((11, b".well-known"), (11, b"core"), (17, bytes([mid]))), b"")) for mid in (40, 50)]
+        assert [each.code for each in asked] == [Code.CONTENT, Code.NOT_ACCEPTABLE]
 
 
 async def test_a_handler_that_fails_is_an_internal_error() -> None:

@@ -219,6 +219,33 @@ def test_accept_decides_the_serialisation_of_the_answer() -> None:
         mapping.accepted(CIMultiDict({"Accept": "application/xml"}))
 
 
+def test_accept_may_come_in_several_lines() -> None:
+    lines = CIMultiDict([("Accept", "application/xml"), ("accept", "application/cbor")])
+    assert mapping.accepted(lines) is Media.CBOR
+    assert mapping.accepted(CIMultiDict([*lines.items(), ("Accept", "application/cbor;q=0")])) is Media.CBOR
+    with pytest.raises(NotAcceptable, match="application/xml, text/plain"):
+        mapping.accepted(CIMultiDict([("Accept", "application/xml"), ("Accept", "text/plain")]))
+
+
+@pytest.mark.parametrize(
+    ("accept", "name"),
+    [
+        (None, "application/json"),
+        ("application/vnd.onem2m-res+json", "application/vnd.onem2m-res+json"),
+        ("application/vnd.onem2m-res+json;q=0.3, application/vnd.onem2m-ntfy+json", "application/vnd.onem2m-ntfy+json"),
+        ("application/vnd.onem2m-res+json, application/json;q=0.1", "application/json"),
+        ("application/vnd.onem2m-res+json, */*;q=0.1", "application/json"),
+        ("application/vnd.onem2m-res+json, application/json;q=0", "application/vnd.onem2m-res+json"),
+        ("application/vnd.onem2m-res+xml, application/vnd.onem2m-res+cbor", "application/vnd.onem2m-res+cbor"),
+    ],
+)
+def test_the_answer_has_a_media_type_that_was_asked_for(accept: str | None, name: str) -> None:
+    headers = CIMultiDict({} if accept is None else {"Accept": accept})
+    media = mapping.accepted(headers)
+    answer = Response(ResponseStatusCode.OK, pc={"m2m:cnt": {}})
+    assert dict(mapping.response(answer, media, mapping.content_type(headers, media))[1])["Content-Type"] == name
+
+
 def test_every_response_status_code_has_its_http_status() -> None:
     assert set(mapping.STATUS) == set(ResponseStatusCode)
     some = {2000: 200, 2001: 201, 2002: 200, 2004: 200, 4000: 400, 4001: 501, 4004: 404, 4005: 405, 4008: 504, 4015: 415, 4103: 403, 4105: 409, 5207: 406}

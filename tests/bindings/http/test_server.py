@@ -169,6 +169,26 @@ async def test_bad_requests_are_refused_by_name(recorder: Recorder, data: bytes,
 
 
 @pytest.mark.parametrize(
+    ("method", "allowed"),
+    [("HEAD", "GET, POST, PUT, DELETE"), ("PATCH", "GET, POST, PUT, DELETE"), ("PUT", "GET, POST, DELETE"), ("POST", "GET, POST, PUT, DELETE")],
+)
+async def test_what_is_not_allowed_tells_what_may_be(method: str, allowed: str) -> None:
+    async with listening(lambda request: Response(ResponseStatusCode.OPERATION_NOT_ALLOWED, request.rqi)) as listener, connected(listener) as (reader, writer):
+        writer.write(f"{method} /x HTTP/1.1\r\nHost: h\r\n\r\n".encode())
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+    assert head[0] == "HTTP/1.1 405 Method Not Allowed"
+    assert f"Allow: {allowed}" in head
+
+
+async def test_the_answer_has_the_media_type_that_was_asked_for(recorder: Recorder) -> None:
+    recorder.pc = {"m2m:cnt": {}}
+    async with listening(recorder) as listener, connected(listener) as (reader, writer):
+        writer.write(b"GET /x HTTP/1.1\r\nHost: h\r\nAccept: application/xml\r\nAccept: application/vnd.onem2m-res+json\r\n\r\n")
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+    assert "Content-Type: application/vnd.onem2m-res+json" in head
+
+
+@pytest.mark.parametrize(
     "data",
     [
         b"nonsense\r\n\r\n",
