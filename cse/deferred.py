@@ -136,7 +136,7 @@ def _run(host: Host, ri: str) -> Steps:
     record = host.reader.get(ri)
     if record is None:
         return Response(RSC.NOT_FOUND)
-    request, fault = _stored(record), None
+    request = _stored(record)
     host.deferred += 1
     try:
         if record.attributes["rs"] == RequestStatus.FORWARDED and request.op != Operation.RETRIEVE:
@@ -148,15 +148,16 @@ def _run(host: Host, ri: str) -> Steps:
                 return Response(RSC.NOT_FOUND)
             try:
                 told = yield from _carried_out(host, ri, request, record.attributes["et"])
-            except Exception as error:  # nobody would ever be told otherwise
-                fault, told = error, _refused(request, RSC.INTERNAL_SERVER_ERROR, "it failed inside this CSE, whose log tells why")
+            except Exception:  # nobody would ever be told otherwise
+                yield Turn.WRITE
+                with host.write(request) as change:
+                    _conclude(change, ri, request, _refused(request, RSC.INTERNAL_SERVER_ERROR, "it failed inside this CSE, whose log tells why"))
+                raise
         yield Turn.WRITE
         with host.write(request) as change:
             _conclude(change, ri, request, told)
     finally:
         host.deferred -= 1
-    if fault is not None:
-        raise fault
     return told
 
 
