@@ -51,6 +51,11 @@ _OPERATIONS: Mapping[Operation, Callable[[Host, Request, Record], Steps]] = {
 }
 
 
+def _in_form(url: str, chosen: str) -> str:
+    """Let a point of access say how it is written to (TS-0004 7.5.1.2), unless it does so itself."""
+    return url if url.rpartition("ct=")[0][-1:] in ("?", "&") else f"{url}{'&' if '?' in url else '?'}ct={chosen}"
+
+
 class CSE:
     """A common service entity over a store (the ``Host`` of cse.schema).
 
@@ -160,13 +165,19 @@ class CSE:
             if channel := record.state.get("channel"):
                 return (f"{CHANNEL}:{channel}",)
             if record.ty == ResourceTypeID.AE:
-                return tuple(record.attributes.get("poa", ()))
+                return self._points_of_access(record)
             return (INSIDE,) if self.registry.of(record).on_notify is not None else ()
         try:
             parsed = self.parse(target)
         except BadRequest:
             return ()
         return self.routes(parsed.sp + parsed.csi) if parsed.csi else ()
+
+    def _points_of_access(self, entity: Record) -> tuple[str, ...]:
+        """Give where an AE listens, with the first serialisation that it names (``csz``, TS-0001 9.6.5) and this CSE has; JSON needs no word."""
+        points, named = entity.attributes.get("poa", ()), (each.rpartition("/")[2] for each in entity.attributes.get("csz", ()))
+        chosen = next((each for each in named if each in self.settings.serializations), "json")
+        return tuple(points if chosen == "json" else (_in_form(url, chosen) for url in points))
 
     def routes(self, csi: str) -> tuple[str, ...]:
         """Give the points of access of the next hop towards another CSE, () when no route leads there."""

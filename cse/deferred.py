@@ -213,7 +213,10 @@ def _concluded(host: Host, ri: str, request: Request, told: Response) -> Generat
 
 
 def _conclude(change: Change, ri: str, request: Request, told: Response) -> None:
-    """Keep the result and send it to whom the request names (TS-0004 7.3.2.4); a <request> that was deleted or has expired has none."""
+    """Keep the result and send it to whom the request names (TS-0004 7.3.2.4); a <request> that was deleted or has expired has none.
+
+    What has a Result Expiration Timestamp is sent in the name of its <request>, with whose end it is dropped.
+    """
     settings = change.host.settings
     told = replace(told, rqi=request.rqi, to=told.to or request.fr, fr=told.fr or settings.cse_id)
     result = {name: value for name, value in response_to_dict(told).items() if name in _RESULT}
@@ -228,6 +231,6 @@ def _conclude(change: Change, ri: str, request: Request, told: Response) -> None
     elif registered:
         change.replace(replace(record, originator=registered))
     if "nu" in kind or kind.get("rtv") == ResponseType.NON_BLOCKING_REQUEST_ASYNCH:
-        content = {"m2m:rsp": response_to_dict(told)}
+        content, ends = {"m2m:rsp": response_to_dict(told)}, record.ri if request.rset is not None else ""
         for target in dict.fromkeys(kind.get("nu", [registered or request.fr] if registered or request.fr else [])):
-            change.transaction.enqueue(Notice(target, change.host.fresh(), settings.cse_id, content, created=change.seconds))
+            change.transaction.enqueue(Notice(target, change.host.fresh(), settings.cse_id, content, ends, created=change.seconds))

@@ -356,8 +356,8 @@ def _bound(change: Change, target: str) -> None:
     host.backlog.counted(target, len(stored))
 
 
-def withdraw(change: Change, target: str, subscription: str | None = None) -> None:
-    """Drop what waits for a target, of one subscription or of all."""
+def withdraw(change: Change, target: str | None, subscription: str | None = None) -> None:
+    """Drop what waits for a target or for all (None), of one subscription or of all."""
     for held in (False, True):
         while waiting := change.transaction.notices(held=held, subscription=subscription, target=target):
             change.transaction.drop([notice.id for notice in waiting])

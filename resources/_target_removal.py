@@ -57,8 +57,8 @@ def _named(policy: Record | None) -> str:
     return "the policy" if policy is None else policy.path
 
 
-def _same(host: Host, one: str, other: str | None) -> bool:
-    """Tell whether two identifiers denote one entity; the address of an AE or of the CSEBase stands for it."""
+def same_target(host: Host, one: str, other: str | None) -> bool:
+    """Tell whether two identifiers of notification targets denote one entity; the address of an AE or of the CSEBase stands for it."""
 
     def entity(given: str | None) -> str | None:
         record = None if given is None or "://" in given else host.resolve(host.reader, given)
@@ -71,19 +71,19 @@ def _same(host: Host, one: str, other: str | None) -> bool:
 
 def _entries(host: Host, subscription: Record, originator: str | None) -> list[str]:
     """Give the entries of nu that mean the originator."""
-    return [target for target in subscription.attributes["nu"] if _same(host, target, originator)]
+    return [target for target in subscription.attributes["nu"] if same_target(host, target, originator)]
 
 
 def _policy(host: Host, subscription: Record, originator: str | None) -> Record | None:
     """Give the policy for a target: of the reference that lists it, else the default one of the subscription's creator, else that of the system (the admin)."""
     for found in host.reader.children(subscription.ri, _REFERENCES):
-        if "npi" in found.attributes and not host.expired(found) and any(_same(host, target, originator) for target in found.attributes["ntu"]):
+        if "npi" in found.attributes and not host.expired(found) and any(same_target(host, target, originator) for target in found.attributes["ntu"]):
             policy = host.resolve(host.reader, found.attributes["npi"])
             if policy is not None and policy.ty in _POLICIES and not host.expired(policy):
                 return policy
     for owner in (subscription.originator, host.settings.admin):
         for found in host.reader.children(host.settings.cse_id.removeprefix("/"), _POLICIES):
-            if found.attributes["plbl"] == DEFAULT and not host.expired(found) and _same(host, found.originator, owner):
+            if found.attributes["plbl"] == DEFAULT and not host.expired(found) and same_target(host, found.originator, owner):
                 return found
     return None
 

@@ -3,23 +3,23 @@
 from collections.abc import Mapping
 from typing import Any
 
-from cse.address import same_entity
 from cse.codes import ResourceTypeID
 from cse.datatypes import ANY_URI, list_of
 from cse.errors import BadRequest, Conflict
 from cse.record import Record
 from cse.schema import Attribute, Change, ResourceType
 from resources._common import CONSULTED, CUSTODIAN, EXPIRES, LABELS, POLICIES, UNIVERSAL, unannounced
+from resources._target_removal import same_target
 
 
 def _check(change: Change, ri: str, pi: str, attributes: Mapping[str, Any]) -> None:
     """Check that each target is in one reference only, and that the policy is one. Raises Conflict, BadRequest."""
-    host, settings = change.host, change.host.settings
+    host = change.host
     for other in change.transaction.children(pi, frozenset({TYPE.ty})):
         if other.ri == ri or host.expired(other):
             continue
         for target in attributes.get("ntu", ()):
-            if any(same_entity(target, taken, settings.cse_id, settings.sp_id) for taken in other.attributes["ntu"]):
+            if any(same_target(host, target, taken) for taken in other.attributes["ntu"]):
                 raise Conflict(f"ntu names {target!r}, which {other.path} names already")
     policy = attributes.get("npi")
     if policy is not None and not host.remote(policy):

@@ -5,6 +5,7 @@ from dataclasses import replace
 from cse.codes import Operation, RequestStatus
 from cse.datatypes import ANY_URI, ID, PRIMITIVE_CONTENT, REQUEST_ID, enum_of
 from cse.errors import UnableToRecallRequest
+from cse.notify import withdraw
 from cse.record import Record
 from cse.schema import Attribute, Change, ResourceType
 from cse.structures import META_INFORMATION, OPERATION_RESULT
@@ -14,9 +15,11 @@ _BEYOND_RECALL = frozenset({RequestStatus.FORWARDED, RequestStatus.PARTIALLY_COM
 
 
 def _on_delete(change: Change, record: Record) -> None:
-    """Recall a request that is not carried out yet; one that others are at cannot be recalled (TS-0004 7.4.12.2.4)."""
+    """Recall a request that is not carried out yet; one that others are at cannot be recalled (TS-0004 7.4.12.2.4). An expired result is not sent any more."""
     if record.attributes["rs"] in _BEYOND_RECALL and not change.request.peer.internal and not change.host.expired(record):
         raise UnableToRecallRequest(f"{record.path} was passed on already")
+    if change.host.expired(record):
+        withdraw(change, None, record.ri)
 
 
 TYPE = ResourceType(

@@ -117,7 +117,8 @@ def request(code: int, found: Found, payload: bytes, peer: Peer) -> Request:
 def _sort_rare(given: dict[str, Any], asked: dict[str, Any]) -> None:
     """Bring options to where a Request has them when that is not in a text or number of its own."""
     if "nu" in given:
-        asked["rt"] = {**asked.get("rt", {}), "nu": given.pop("nu").split("&")}
+        targets = given.pop("nu")
+        asked["rt"] = {**asked.get("rt", {}), "nu": targets.split("&") if targets else []}
     if "grtm" in given:
         given["grtm"] = tuple(given["grtm"].split("+"))
     for name in _TIMES & given.keys():

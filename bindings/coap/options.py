@@ -141,11 +141,14 @@ def _uint(value: bytes | None) -> int | None:
 
 
 def values(parameters: Mapping[str, bytes]) -> dict[str, Any]:
-    """Read the oneM2M options by parameter name, empty texts left out. Raises BadRequest naming the option when it is not UTF-8."""
+    """Read the oneM2M options by parameter name, empty texts left out, but for RTURI: an empty list says that nobody is to be notified (TS-0004 6.3.5.30).
+
+    Raises BadRequest naming the option when it is not UTF-8.
+    """
     found: dict[str, Any] = {}
     for parameter, value in parameters.items():
         option = _BY_PARAMETER[parameter]
-        if option.text and not value:
+        if option.text and not value and parameter != "nu":
             continue
         found[parameter] = text(value, f"the option oneM2M-{option.name}") if option.text else int.from_bytes(value, "big")
     return found

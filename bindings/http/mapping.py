@@ -83,6 +83,8 @@ _HEADERS: Mapping[str, _Slot] = {
     "Authorization": _Slot("more", "tkns", query.text_of, "+"),
 }
 _HEADER_SLOTS = {spelling: (name, slot) for name, slot in (*_HEADERS.items(), ("Content-Type", None)) for spelling in (name, name.lower())}
+_TARGETS = _HEADERS["X-M2M-RTU"]
+"""The one header that says something without a value: that nobody is to be notified (TS-0004 6.3.5.30)."""
 _SENT = tuple((name, slot.place, slot.name, slot.separator) for name, slot in _HEADERS.items())
 _SENT_PLAIN = tuple(sent for sent in _SENT if not sent[1])
 _TEXT_HEADERS = (("rqi", "X-M2M-RI"), ("rvi", "X-M2M-RVI"), ("fr", "X-M2M-Origin"), ("ot", "X-M2M-OT"), ("rset", "X-M2M-RST"), ("vsi", "X-M2M-VSI"))
@@ -104,7 +106,7 @@ def request(method: str, raw_path: str, query_string: str, headers: Mapping[str,
     places: dict[str, dict[str, Any]] = {}
     for spelling, value in headers.items():
         known = _HEADER_SLOTS.get(spelling) or _HEADER_SLOTS.get(spelling.lower())
-        if known is None or not value:
+        if known is None or (not value and known[1] is not _TARGETS):
             continue
         name, slot = known
         if slot is None:
@@ -158,6 +160,8 @@ def _check_utf8(name: str, value: str) -> None:
 
 
 def _header_value(name: str, slot: _Slot, value: str) -> Any:
+    if not value:
+        return []
     if slot.separator is None:
         return slot.convert(f"the header {name}", value)
     values = [slot.convert(f"the header {name}", piece) for piece in value.split(slot.separator)]

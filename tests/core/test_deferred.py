@@ -244,6 +244,17 @@ def test_the_life_of_a_request_and_its_result() -> None:
     assert cse.retrieve(uri, ME).rsc == RSC.NOT_FOUND
 
 
+def test_a_result_that_has_expired_is_not_sent_any_more() -> None:
+    """It waits for its target no longer than rset (procedures 1.8); without one it outlives the <request>."""
+    cse = world(result_lifetime=3.0)
+    made(cse, ASYNCH, rqi="short", rset=5000)
+    made(cse, ASYNCH, rqi="kept")
+    made(cse, ASYNCH, rqi="long", rset=9000)
+    for seconds, told in ((0, ["short", "kept", "long"]), (5, ["kept", "long"]), (5, ["kept"])):
+        cse.pass_time(seconds)
+        assert [notice.content["m2m:rsp"]["rqi"] for notice in cse.cse.reader.notices()] == told
+
+
 def test_a_request_that_expires_before_its_time_is_not_carried_out() -> None:
     cse = world()
     uri = made(cse, ASYNCH, rqet=30_000, rset=90_000, oet=LATER)

@@ -459,6 +459,22 @@ def test_whoever_subscribed_is_told_even_when_others_write(cse: Driven) -> None:
     assert [each["sur"] for each in told(cse)] == [f"/id-in/{ri}"]
 
 
+@pytest.mark.parametrize(
+    ("csz", "urls"),
+    [
+        (["cbor"], ("http://meter?ct=cbor", "coap://meter/x?a=b&ct=cbor", "http://own?ct=json")),
+        (["application/xml", "application/cbor", "application/json"], ("http://meter?ct=cbor", "coap://meter/x?a=b&ct=cbor", "http://own?ct=json")),
+        (["json", "cbor"], ("http://meter", "coap://meter/x?a=b", "http://own?ct=json")),
+        (["xml"], ("http://meter", "coap://meter/x?a=b", "http://own?ct=json")),
+    ],
+    ids=str,
+)
+def test_an_ae_gets_the_first_serialisation_that_it_names(cse: Driven, csz: list[str], urls: tuple[str, ...]) -> None:
+    """Of those that are served; a point of access with one of its own (ct) keeps it."""
+    of(cse.update(AE, {"m2m:ae": {"poa": ["http://meter", "coap://meter/x?a=b", "http://own?ct=json"], "csz": csz}}, ME))
+    assert cse.cse.route(ME) == urls
+
+
 def test_where_a_notice_goes(cse: Driven) -> None:
     """A URL itself, the points of access of an AE; of one without, nowhere."""
     of(cse.update(AE, {"m2m:ae": {"poa": ["http://meter", "coap://meter"]}}, ME))

@@ -126,7 +126,8 @@ def test_a_rule_that_is_no_more_told_how_to_join_joins_with_or(cse: Driven) -> N
 def test_a_target_is_in_one_reference_only(cse: Driven) -> None:
     """Procedures 20.3: 4105, in whatever form it is given."""
     of(refer(cse, None, OTHER, URL))
-    assert refer(cse, None, f"/id-in/{OTHER}").rsc == RSC.CONFLICT
+    for same in (f"/id-in/{OTHER}", "cse-in/other", "/id-in/cse-in/other"):
+        assert refer(cse, None, same).rsc == RSC.CONFLICT, same
     assert refer(cse, None, "http://else", URL).rsc == RSC.CONFLICT
     second = of(refer(cse, None, ME))
     assert cse.update(second["ri"], {"m2m:ntpr": {"ntu": [ME, URL]}}, ME).rsc == RSC.CONFLICT

@@ -69,6 +69,14 @@ async def test_the_result_is_sent_to_those_named(cse: Client, receiver: Receiver
     assert (told.pc["m2m:rsp"]["rsc"], told.pc["m2m:rsp"]["rqi"]) == (2000, "mine")
 
 
+async def test_nobody_is_told_the_result_when_the_list_of_targets_is_empty(cse: Client, receiver: Receiver) -> None:
+    stem = await cse.ae(poa=[receiver.poa])
+    silent = await accepted(cse, 2, Operation.RETRIEVE, f"cse-in/{stem}", stem, rqi="silent", nu=[])
+    assert (await ended(cse, silent.pc["m2m:uri"], stem))["mi"]["rt"] == {"rtv": 2, "nu": []}
+    await accepted(cse, 2, Operation.RETRIEVE, f"cse-in/{stem}", stem, rqi="told")
+    assert (await receiver.request()).pc["m2m:rsp"]["rqi"] == "told"
+
+
 async def test_nothing_is_told_where_no_response_is_wished(cse: Client) -> None:
     stem = await cse.ae()
     await cse.made(f"cse-in/{stem}", "cnt", {"rn": "c"}, fr=stem)

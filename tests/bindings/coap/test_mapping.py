@@ -185,6 +185,10 @@ def test_an_empty_from_is_none() -> None:
     assert read(Code.POST, (267, b"\x02"), (279, b"")).fr is None
 
 
+def test_an_empty_list_of_notification_targets_is_one() -> None:
+    assert read(Code.POST, (263, b""), (15, b"rt=2"), (15, b"op=2")).rt == {"rtv": 2, "nu": []}
+
+
 def test_query_values_are_taken_as_they_are() -> None:
     request = read(Code.GET, (15, b"fu=1"), (15, b"lbl=a%2Bb+c&d"), (15, b"ty=3+4"), (15, b"rcn=6"), (15, b"cr=C=1"))
     assert request.fc == {"fu": 1, "lbl": ["a%2Bb", "c&d"], "ty": [3, 4], "atr": {"cr": ["C=1"]}}

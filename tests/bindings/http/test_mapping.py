@@ -110,6 +110,7 @@ def test_an_empty_header_is_an_absent_one() -> None:
 def test_response_type_comes_from_query_and_header() -> None:
     assert read(query="rt=2", X_M2M_RTU="http://a/x&/id-in/CAE").rt == {"rtv": 2, "nu": ["http://a/x", "/id-in/CAE"]}
     assert read(query="rt=3").rt == {"rtv": 3}
+    assert read(query="rt=2", X_M2M_RTU="").rt == {"rtv": 2, "nu": []}, "nobody is to be notified"
 
 
 def test_header_mistakes_are_named() -> None:
