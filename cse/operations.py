@@ -342,6 +342,8 @@ def update(host: Host, request: Request, target: Record) -> Steps:
         yield Hold(target.ri)
         target = _current(host.reader, target)
         changes = _check_update(host, host.reader, request, target)
+        if kind.check_update is not None:
+            kind.check_update(target, dict(changes))
         yield from _ask_blocking(host, request, target, changes)
     yield Turn.WRITE
     with host.write(request) as change:

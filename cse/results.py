@@ -99,21 +99,22 @@ def created(host: Host, request: Request, record: Record, given: Mapping[str, An
             return {"m2m:rce": {"uri": record.path, **wrapped(host, record)}}
         case _:
             changed = {name: value for name, value in record.attributes.items() if name not in given or given[name] != value}
-            return _modified(host, record, changed, given)
+            return _modified(host, record, changed, given, {})
 
 
 def updated(host: Host, request: Request, record: Record, before: Record, given: Mapping[str, Any]) -> Any:
-    """Shape the answer to an UPDATE: with rcn 9 only what the CSE itself changed or added."""
+    """Shape the answer to an UPDATE: with rcn 9 only what the CSE itself changed, added or removed (null)."""
     if request.rcn == ResultContent.NOTHING:
         return None
     if request.rcn != ResultContent.MODIFIED_ATTRIBUTES:
         return wrapped(host, record)
     changed = {name: value for name, value in record.attributes.items() if before.attributes.get(name) != value and (name not in given or given[name] != value)}
-    return _modified(host, record, changed, given)
+    return _modified(host, record, changed, given, before.attributes)
 
 
-def _modified(host: Host, record: Record, changed: dict[str, Any], given: Mapping[str, Any]) -> Any:
-    removed = {name: None for name, value in given.items() if value is not None and name not in record.attributes}
+def _modified(host: Host, record: Record, changed: dict[str, Any], given: Mapping[str, Any], before: Mapping[str, Any]) -> Any:
+    """Add what the CSE removed, as null: of what was there before or was given, unless the originator itself removed it."""
+    removed = {name: None for name in {**before, **given} if name not in record.attributes and not (name in given and given[name] is None)}
     return {host.type_of(record).short: {**changed, **removed}} if changed or removed else None
 
 

@@ -345,6 +345,8 @@ class ResourceType:
     """(change, attributes given, prepared): the ri, where it is not simply a fresh one; raises a CSEError when it is taken."""
     prepare_create: Prepare | None = None
     prepare_update: Prepare | None = None
+    check_update: Callable[[Record, dict[str, Any]], None] | None = None
+    """(resource, changes, may be modified) raises a CSEError for what the table cannot say, before a blocking subscriber is asked."""
     undo_create: Callable[[Host, Request, Any], Generator[Effect, tuple[Response, ...], Any]] | None = None
     """(host, request, prepared): takes back what ``prepare_create`` did elsewhere, when the resource could not be inserted after it."""
     on_create: Callable[[Change, dict[str, Any], Record, Any], Mapping[str, Any] | None] | None = None

@@ -88,13 +88,19 @@ def _on_created(change: Change, record: Record) -> None:
         change.transaction.insert(_instance(change, record))
 
 
-def _on_update(change: Change, record: Record, changes: dict[str, Any], _: Any) -> None:
+def _complete(record: Record, changes: dict[str, Any]) -> None:
+    """Check an UPDATE and add what the CSE changes with it: contentSize, and limits that end with the history. Raises BadRequest."""
     if changes.get("fcied", False) is None:
         changes |= {name: None for name in _LIMITS if name in record.attributes and name not in changes}
-        _instances.empty(change, record, changes, INSTANCE)
     if _custom(changes):
         changes["cs"] = _size(record.with_attributes(changes).attributes)
     _check({**record.attributes, **changes})
+
+
+def _on_update(change: Change, record: Record, changes: dict[str, Any], _: Any) -> None:
+    _complete(record, changes)
+    if changes.get("fcied", False) is None:
+        _instances.empty(change, record, changes, INSTANCE)
 
 
 def _on_updated(change: Change, before: Record, after: Record) -> None:
@@ -155,6 +161,7 @@ TYPE = ResourceType(
     virtual=_instances.edges(INSTANCE),
     on_create=_on_create,
     on_created=_on_created,
+    check_update=_complete,
     on_update=_on_update,
     on_updated=_on_updated,
     on_child=_on_child,

@@ -44,12 +44,16 @@ def _check_active(change: Change, node: Record, attributes: dict[str, Any]) -> N
         raise BadRequest(f"acmlk (activeCmdhPolicyLink) names {link!r}, which is no cmdhPolicy")
 
 
+def _start(record: Record, changes: dict[str, Any]) -> None:
+    """Add what follows from triggers and outcomes in an UPDATE. Raises BadRequest for contradictory ones."""
+    for machine in FORMS[record.attributes["mgd"]].machines:
+        machine.update(record.attributes, changes)
+
+
 def _on_update(change: Change, record: Record, changes: dict[str, Any], _: Any) -> None:
-    form = FORMS[record.attributes["mgd"]]
     if "acmlk" in changes:
         _check_active(change, record, changes)
-    for machine in form.machines:
-        machine.update(record.attributes, changes)
+    _start(record, changes)
     _executions.tell(change, record, changes)
 
 
@@ -65,6 +69,7 @@ _BASE = ResourceType(
     attributes=BASE,
     parents=frozenset({"nod", "mgoA", "mgo"}),
     on_create=_on_create,
+    check_update=_start,
     on_update=_on_update,
     on_delete=_on_delete,
 )

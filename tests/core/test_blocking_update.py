@@ -93,6 +93,31 @@ def test_an_update_that_fails_anyway_does_not_bother_the_guard(cse: Driven, fr: 
     assert cse.asked == []
 
 
+SWITCH = {"rn": "it", "cnd": "org.onem2m.common.moduleclass.binarySwitch", "state": True, "fcied": True}
+REBOOT = {"rn": "it", "mgd": 1009, "rbo": False, "far": False}
+
+
+@pytest.mark.parametrize(
+    ("parent", "ty", "root", "attributes", "wrong", "right"),
+    [
+        ("cse-in/meter", 28, "cod:binSh", SWITCH, {"mni": 0}, {"mni": 2}),
+        ("cse-in/meter", 28, "cod:binSh", SWITCH, {"fcied": None, "mni": 2}, {"fcied": None}),
+        ("cse-in/node", 13, "m2m:rbo", REBOOT, {"rbo": True, "far": True}, {"rbo": True}),
+    ],
+)
+def test_what_a_type_refuses_does_not_bother_the_guard(
+    cse: Driven, parent: str, ty: int, root: str, attributes: dict[str, Any], wrong: dict[str, Any], right: dict[str, Any]
+) -> None:
+    of(cse.create("cse-in", 14, {"m2m:nod": {"rn": "node", "ni": "n"}}))
+    of(cse.create(parent, ty, {root: attributes}))
+    of(cse.create(f"{parent}/it", 23, {"m2m:sub": {"nu": ["Cguard"], "enc": {"net": [7]}}}))
+    cse.asked.clear()
+    assert cse.update(f"{parent}/it", {root: wrong}).rsc == RSC.BAD_REQUEST
+    assert cse.asked == []
+    assert cse.update(f"{parent}/it", {root: right}).rsc == RSC.UPDATED
+    assert len(cse.asked) == 1
+
+
 def test_children_and_retrieval_are_free(cse: Driven) -> None:
     cse.answer = answering(RSC.BAD_REQUEST)
     put(cse)

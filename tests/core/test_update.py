@@ -151,6 +151,16 @@ def test_counters_that_an_update_changes_are_modified_attributes() -> None:
     assert "mni" not in changed
 
 
+def test_attributes_that_the_cse_removes_are_modified_attributes() -> None:
+    cse = world()
+    switch = {"rn": "switch", "cnd": "org.onem2m.common.moduleclass.binarySwitch", "state": True, "fcied": True, "mni": 5, "mbs": 900}
+    of(cse.create(AE, 28, {"cod:binSh": switch}, ME))
+    changed = of(cse.update(f"{AE}/switch", {"cod:binSh": {"fcied": None, "mbs": None}}, ME, rcn=9))
+    after = seen(cse, f"{AE}/switch")
+    assert not {"fcied", "mbs", "mni"} & after.keys()
+    assert changed == {**{name: after[name] for name in ("st", "cni", "cbs")}, "mni": None}
+
+
 # --- conditions ---------------------------------------------------------------------------------------------------------------------------------------------
 
 
