@@ -134,6 +134,6 @@ def test_a_clock_at_either_end_of_all_timestamps_stops_nothing(now: float) -> No
     """What would end later than the year 9999 ends with it; before, every CREATE was answered with 5000 when the default life reached so far."""
     cse = world()
     cse.seconds = now
-    made = of(cse.create("cse-in", 3, {"m2m:cnt": {}}, POWER))
+    made = of(cse.create("cse-in", 3, {"m2m:cnt": {}}, "CAdmin"))
     assert made["et"] == timestamp(min(now + cse.settings.default_expiration, 253_402_300_799.999999))
     cse.pass_time(1)
