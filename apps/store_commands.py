@@ -31,8 +31,10 @@ def check_store(url: _Store, repair: Annotated[bool, typer.Option("--repair", he
             number = store.count()
         finally:
             store.close()
-    except (StoreRefused, StoreError) as error:
+    except StoreRefused as error:
         raise _refused(error) from error
+    except StoreError as error:
+        raise _refused(StoreError(f"{url} cannot be checked further: {error}")) from error
     typer.echo(f"{url}: {number} resources, {_number(found)} wrong" + (f", {found - left} mended" if found and repair else ""))
     raise typer.Exit(1 if left else 0)
 

@@ -13,6 +13,10 @@ from cse.storage import StoreError
 log = logging.getLogger(__name__)
 
 
+_QUIET = 60.0
+"""Seconds for which the log is not told again that the store fails requests."""
+
+
 class Calls:
     """Requests on their way to others, at most ``most`` at the same time.
 
@@ -28,6 +32,8 @@ class Calls:
         self._places = asyncio.Semaphore(most)
         self._unbounded = unbounded
         self._loop = asyncio.get_running_loop()
+        self._told = -_QUIET
+        """When the log was last told that the store has failed a request."""
 
     async def ask(self, calls: Sequence[Call], deadline: float) -> tuple[Response, ...]:
         """Send calls at the same time; give their answers in order. ``deadline`` is a time of the loop."""
@@ -37,7 +43,10 @@ class Calls:
 
     async def _bounded(self, call: Call, deadline: float) -> Response:
         if call.urls and (scheme := call.urls[0].partition(":")[0]) in self._unbounded:
-            return await self._senders[scheme].send(call.urls[0], call.request, deadline - self._loop.time())
+            try:
+                return await self._senders[scheme].send(call.urls[0], call.request, deadline - self._loop.time())
+            except Exception as error:
+                return self.failed(call.request, error)
         if call.urls[:1] == (INSIDE,):  # what is handled inside may ask in turn, and must not wait for those that wait for it
             return await self.send(call, deadline - self._loop.time())
         try:
@@ -77,6 +86,13 @@ class Calls:
             return refusal(request, RequestTimeout(f"{request.to} did not answer in time"))
         why = "; ".join(reasons) or "it has no point of access"
         return refusal(request, TargetNotReachable(f"{request.to} cannot be reached: {why}"))
+
+    def failed(self, request: Request, error: Exception) -> Response:
+        """Give the answer to a request that failed on its way, before any commit: of a store that cannot be read nobody else would tell the log."""
+        if isinstance(error, StoreError) and self._loop.time() - self._told >= _QUIET:
+            self._told = self._loop.time()
+            log.error("%s %s failed, others within %d s are not told: %s", request.op.name, request.to, _QUIET, error)
+        return refusal(request, error)
 
 
 def refusal(request: Request, error: Exception) -> Response:

@@ -233,52 +233,61 @@ class Courier:
         line.task = asyncio.get_running_loop().create_task(self._run(line))
 
     async def _run(self, line: _Line) -> None:
-        """Deliver to one target until nothing is left for it."""
+        """Deliver to one target until nothing is left for it; a store that cannot be read is asked again after a pause."""
+        said = False
         try:
-            while not self._closing and self._next(line) and not self._shuts(line):
-                if line.late:
-                    line.late = False
-                    await self._missed(line.target)
-                    line.rewind()
-                    continue
-                pool = self._doubtful if line.failures else self._healthy
-                notice = line.queue[0]
-                urls = self._route(line.target)
-                if urls and urls[0].startswith(_POLLED):
-                    self._park(urls[0], line.target)
+            while not self._closing:
+                try:
+                    await self._deliver(line)
                     return
-                if notice.due > self._clock():
-                    await self._rest(line, notice.due - self._clock())
-                async with pool:
-                    line.resting = False
-                    answers, settled = await self._attempts(line)
-                for answer in answers:
-                    notice = line.queue[0]
-                    if answer.ok:
-                        line.failures = 0
-                        line.queue.popleft()
-                        self.outcomes["delivered"] += 1
-                        log.info("notified %s for %s: %d", notice.target, notice.subscription, answer.rsc)
-                        if not settled:
-                            self._settled(notice, True)
-                    elif refused(answer):
-                        line.failures = 0
-                        self._give_up(line, notice, answer, None if settled else True)
-                    else:
-                        await self._failed(line, notice, answer)
-                        break
+                except StoreError as error:
+                    if not said:
+                        log.error("notifications to %s wait: the store cannot be read: %s", line.target, error)
+                    said = True
+                    line.rewind()
+                    await self._rest(line, self._policy.longest_retry)
         finally:
             if self._lines.get(line.target) is line:
                 del self._lines[line.target]
 
+    async def _deliver(self, line: _Line) -> None:
+        while not self._closing and self._next(line) and not self._shuts(line):
+            if line.late:
+                line.late = False
+                await self._missed(line.target)
+                line.rewind()
+                continue
+            pool = self._doubtful if line.failures else self._healthy
+            notice = line.queue[0]
+            urls = self._route(line.target)
+            if urls and urls[0].startswith(_POLLED):
+                self._park(urls[0], line.target)
+                return
+            if notice.due > self._clock():
+                await self._rest(line, notice.due - self._clock())
+            async with pool:
+                line.resting = False
+                answers, settled = await self._attempts(line)
+            for answer in answers:
+                notice = line.queue[0]
+                if answer.ok:
+                    line.failures = 0
+                    line.queue.popleft()
+                    self.outcomes["delivered"] += 1
+                    log.info("notified %s for %s: %d", notice.target, notice.subscription, answer.rsc)
+                    if not settled:
+                        self._settled(notice, True)
+                elif refused(answer):
+                    line.failures = 0
+                    self._give_up(line, notice, answer, None if settled else True)
+                else:
+                    await self._failed(line, notice, answer)
+                    break
+
     def _next(self, line: _Line) -> bool:
-        """Make sure the line has a notice at its head, from the store where there are more; False when it is done."""
+        """Make sure the line has a notice at its head, from the store where there are more; False when it is done. Raises StoreError."""
         if not line.queue and line.more:
-            try:
-                page = self._reader.notices(line.last, self._policy.memory, target=line.target)
-            except StoreError as error:
-                log.error("the outbox of %s cannot be read; it is taken up at the next start: %s", line.target, error)
-                return False
+            page = self._reader.notices(line.last, self._policy.memory, target=line.target)
             line.queue.extend(page)
             line.more = len(page) == self._policy.memory
             if page:
@@ -308,7 +317,10 @@ class Courier:
         try:
             while self._shut:
                 await asyncio.sleep(min(max(min(shut.look for shut in self._shut.values()) - self._clock(), 0.001), LOOK))
-                now, schedules = self._clock(), self._rescheduled()
+                try:
+                    now, schedules = self._clock(), self._rescheduled()
+                except StoreError:
+                    continue  # requests tell of it; it is looked at again
                 for target, shut in list(self._shut.items()):
                     if shut.look <= now or shut.schedules != schedules:
                         del self._shut[target]

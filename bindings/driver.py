@@ -146,7 +146,7 @@ class Driver:
         except StopIteration as stop:
             return self._told(request, stop.value, since)
         except Exception as error:
-            return self._told(request, refusal(request, error), since)
+            return self._told(request, self._calls.failed(request, error), since)
         if effect is Turn.WRITE and not request.peer.internal and (seconds := self._queue.refused(line_of(request))):
             steps.close()
             return self._told(request, overloaded(request, seconds), since)
@@ -301,7 +301,7 @@ class Driver:
             except StopIteration as stop:
                 job.result = stop.value
             except Exception as error:
-                job.result = error if job.request is None else refusal(job.request, error)
+                job.result = error if job.request is None else self._calls.failed(job.request, error)
                 if job.work is not None:
                     log.error("work beside the requests failed", exc_info=error)
             else:

@@ -16,6 +16,14 @@ _CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 """Control characters in what others sent must not make lines of their own, nor steer a terminal."""
 
 
+_LONGEST = 4096
+"""Characters of one message, or one field of it: what others sent must not fill the disk with a few lines."""
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ... and {len(text) - _LONGEST} characters more"
+
+
 class Text(logging.Formatter):
     """One readable line a record, and the trace below it."""
 
@@ -23,7 +31,7 @@ class Text(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        return super().formatMessage(record).translate(_CONTROL)
+        return _cut(super().formatMessage(record)).translate(_CONTROL)
 
 
 class Json(logging.Formatter):
@@ -34,8 +42,8 @@ class Json(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
-            **getattr(record, "fields", {}),
+            "message": _cut(record.getMessage()),
+            **{name: _cut(value) if isinstance(value, str) else value for name, value in getattr(record, "fields", {}).items()},
         }
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)

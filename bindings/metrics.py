@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -11,6 +12,7 @@ from prometheus_client.registry import Collector
 
 from cse.codes import Operation
 from cse.primitives import Request, Response
+from cse.storage import StoreError
 
 SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 SIZES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
@@ -114,9 +116,7 @@ class _Collector(Collector):
         yield from self._commits()
         yield GaugeMetricFamily("cse_waiting_writers", "Requests that wait for their turn to write.", gauges.waiting())
         yield GaugeMetricFamily("cse_requests_in_progress", "Requests that are not answered yet.", gauges.progress())
-        depth, age = gauges.outbox()
-        yield GaugeMetricFamily("cse_outbox_notifications", "Notifications in the outbox, those that batches hold back counted too.", depth)
-        yield GaugeMetricFamily("cse_outbox_oldest_seconds", "Age of the oldest notification in the outbox, 0 when it is empty.", age)
+        yield from self._stored()
         outcomes = CounterMetricFamily("cse_notifications", "Deliveries by outcome: delivered, failed (to be tried again), given_up.", labels=["outcome"])
         for outcome, number in gauges.notifications.items():
             outcomes.add_metric([outcome], number)
@@ -125,11 +125,19 @@ class _Collector(Collector):
         hits, misses = gauges.cache()
         yield CounterMetricFamily("cse_store_cache_hits", "Resources that were found in memory.", hits)
         yield CounterMetricFamily("cse_store_cache_misses", "Resources that were looked for in the file.", misses)
-        yield GaugeMetricFamily("cse_resources", "Resources in the tree.", gauges.resources())
         connections = GaugeMetricFamily("cse_connections", "Open connections of clients.", labels=["binding"])
         for binding, number in gauges.connections().items():
             connections.add_metric([binding], number)
         yield connections
+
+    def _stored(self) -> Iterator[Metric]:
+        """Tell what the store is asked for; when it cannot be read that is left out, and all the rest is told."""
+        with suppress(StoreError):
+            depth, age = self._gauges.outbox()
+            yield GaugeMetricFamily("cse_outbox_notifications", "Notifications in the outbox, those that batches hold back counted too.", depth)
+            yield GaugeMetricFamily("cse_outbox_oldest_seconds", "Age of the oldest notification in the outbox, 0 when it is empty.", age)
+        with suppress(StoreError):
+            yield GaugeMetricFamily("cse_resources", "Resources in the tree.", self._gauges.resources())
 
     def _requests(self) -> Iterator[Metric]:
         counts = CounterMetricFamily("cse_requests", "Requests by operation and response status code.", labels=["binding", "operation", "rsc"])

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from cse.codes import Operation
@@ -207,7 +207,8 @@ class Channels:
     async def _answer(self, channel: _Channel, request: Request) -> Response:
         """Match what an entity answers with what it has fetched. Raises BadRequest, and then takes nothing, when it answers what nobody has asked."""
         answers = [_response(each) for each in _listed(request.pc)]
-        notices = [None if told.rqi in channel.requests else self._fetched(channel, told.rqi or "") for told in answers]
+        fetched = self._fetched(channel, {told.rqi or "" for told in answers} - channel.requests.keys())
+        notices = [fetched.get(told.rqi or "") for told in answers]
         for told, notice in zip(answers, notices, strict=True):
             if notice is None and told.rqi not in channel.requests:
                 raise BadRequest(f"no request with the identifier {told.rqi!r} waits for an answer in this polling channel")
@@ -229,11 +230,13 @@ class Channels:
         channel.wake()
         return Response(RSC.OK, request.rqi)
 
-    def _fetched(self, channel: _Channel, rqi: str) -> Notice | None:
-        """Give the notice of a request identifier; what was fetched before a restart, or is to be given out again, is still in the outbox."""
-        if rqi in channel.fetched:
-            return channel.fetched[rqi][0]
-        return next((notice for target in channel.targets for notice in self._reader.notices(0, target=target) if notice.rqi == rqi), None)
+    def _fetched(self, channel: _Channel, identifiers: Set[str]) -> dict[str, Notice]:
+        """Give the notices of request identifiers; what was fetched before a restart, or is to be given out again, is still in the outbox."""
+        found = {rqi: channel.fetched[rqi][0] for rqi in identifiers & channel.fetched.keys()}
+        if len(found) < len(identifiers):  # the outbox may be long: it is read once for all of them
+            stored = (notice for target in channel.targets for notice in self._reader.notices(0, target=target))
+            found = {notice.rqi: notice for notice in stored if notice.rqi in identifiers} | found
+        return found
 
 
 def _listed(pc: Mapping[str, Any]) -> Iterator[Any]:

@@ -379,8 +379,11 @@ def run(config: Config) -> int:
     try:
         with asyncio.Runner(loop_factory=_loops()) as runner:
             runner.run(_serve(config))
-    except (StoreRefused, StoreError, StartError) as error:
+    except (StoreRefused, StartError) as error:
         print(f"cse: {error}", file=sys.stderr)
+        return 2
+    except StoreError as error:
+        print(f"cse: {config.storage.url} cannot be served: {error}; cse check-store may tell more", file=sys.stderr)
         return 2
     return 0
 

@@ -31,7 +31,7 @@ from cse.primitives import CHANNEL, INSIDE, Call, Notice, Peer, Request, Respons
 from cse.record import Record
 from cse.registry import Registry
 from cse.schema import Change, Checker, Host, ResourceType
-from cse.storage.contract import Reader, Store, StoreRefused, commit
+from cse.storage.contract import Reader, Store, StoreError, StoreRefused, commit
 from cse.validate import compile_table
 
 _GROUP_REQUESTS = 10_000
@@ -90,7 +90,7 @@ class CSE:
         self.tell = tell
         self.backlog = Backlog()
         self._refused = refused
-        self.deferred = 0
+        self.deferred, self.passing = 0, set[str]()
         self._store = store
         self._checkers: Mapping[ResourceType, Checker] = {kind: compile_table(kind) for kind in self.registry.forms}
         self._virtual = {kind.ty: kind.virtual for kind in self.registry.types}
@@ -248,9 +248,9 @@ class CSE:
             return None
         try:
             address = self.parse(request.to)
-        except BadRequest:
+            found = self._locate(address.segments) if address.local else None
+        except (BadRequest, StoreError):
             return None
-        found = self._locate(address.segments) if address.local else None
         return found.record.ri if found is not None and found.virtual in ("", "la", "ol") else None
 
     def begun(self) -> list[Work]:
@@ -347,6 +347,8 @@ class CSE:
         return (yield from self._serve(request))
 
     def _serve(self, request: Request) -> Steps:
+        if request.rqi in self.passing and request.op == Operation.NOTIFY and not request.peer.internal:
+            raise TargetNotReachable(f"{request.to} is where this CSE itself has passed this NOTIFY on to: a point of access leads back to it")
         address = self.parse(request.to)
         segments = address.segments
         if not address.local:

@@ -66,6 +66,8 @@ _DURATION = (
 _duration = re.compile(_DURATION).fullmatch
 _DURATION_SECONDS = (365 * 86400.0, 30 * 86400.0, 7 * 86400.0, 86400.0, 3600.0, 60.0, 1.0)
 _EPOCH = datetime(1970, 1, 1)
+_END = 253_402_300_799_999_999
+"""The last microsecond that a timestamp can tell: that of the year 9999."""
 
 
 @lru_cache(maxsize=64)
@@ -75,8 +77,8 @@ def _second(whole: int) -> str:
 
 
 def timestamp(seconds: float) -> str:
-    """Give the timestamp text (UTC, microseconds) of seconds since the epoch: ``20260517T081500,250000``."""
-    whole, fraction = divmod(round(seconds * 1_000_000), 1_000_000)
+    """Give the timestamp text (UTC, microseconds) of seconds since the epoch: ``20260517T081500,250000``; what is later than all of them is the last one."""
+    whole, fraction = divmod(min(round(seconds * 1_000_000), _END), 1_000_000)
     return f"{_second(whole)},{fraction:06d}"
 
 

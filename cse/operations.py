@@ -486,7 +486,11 @@ def _deliver(host: Host, request: Request, target: Record, content: Any) -> Step
     if not urls:
         raise TargetNotReachable(f"{target.path} has no point of access")
     told_on = replace(request, op=Operation.NOTIFY, to=target.ri, rqi=host.fresh(), pc=content, fc=None, rcn=None, drt=None)
-    (told,) = yield Ask((Call(told_on, urls),), host.remaining(request))
+    host.passing.add(told_on.rqi or "")
+    try:
+        (told,) = yield Ask((Call(told_on, urls),), host.remaining(request))
+    finally:
+        host.passing.discard(told_on.rqi or "")
     if told.rsc == RSC.TARGET_NOT_REACHABLE:
         raise TargetNotReachable(f"{target.path} cannot be reached at {', '.join(urls)}")
     return told

@@ -119,6 +119,9 @@ class Host(Protocol):
     def fresh(self) -> str:
         """A new unique request or group identifier."""
 
+    passing: set[str]
+    """Identifiers (rqi) of the NOTIFYs that are being passed on to a point of access: one that comes in again is refused."""
+
     @property
     def backlog(self) -> Backlog:
         """How many notifications may be stored for each target."""

@@ -84,6 +84,7 @@ def _answers(
     answers: dict[str, Response] = {}
     calls: dict[str, Call] = {}
     silent: set[str] = set()
+    deadline = host.now() + host.remaining(request)
     for member in members:
         passed_on = _request(host, request, member, rest, identifier)
         if host.remote(member):
@@ -92,6 +93,8 @@ def _answers(
             except (NotFound, TargetNotReachable) as error:
                 silent.add(member)
                 answers[member] = Response(RSC.TARGET_NOT_REACHABLE, passed_on.rqi, {"m2m:dbg": str(error)}, rvi=request.rvi)
+        elif host.now() > deadline:  # those before it have been waited for
+            answers[member] = Response(RSC.REQUEST_TIMEOUT, passed_on.rqi, {"m2m:dbg": f"{member} was not asked in time"}, rvi=request.rvi)
         else:
             answers[member] = yield from host.handle(passed_on)
     if calls:

@@ -47,6 +47,9 @@ class SqliteStore(Committed, Store):
             raise
         self._changes = self.connection.total_changes
         self._commits = 0
+        self._files = {Path(path): _identity(Path(path))}
+        """What is written to, and which file that is."""
+        self._log = Path(f"{path}-wal")
         self._snapshot = False
         self._short = False
         """A commit has failed, perhaps for want of the space that the log takes: empty it as soon as that can be done."""
@@ -76,16 +79,25 @@ class SqliteStore(Committed, Store):
 
     def sync(self) -> None:
         try:
+            self._place()
             self.connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, StoreError) as error:
             self._short = True
             with suppress(sqlite3.Error):
                 if self.connection.in_transaction:
                     self.connection.execute("ROLLBACK")
                 self._checkpoint()
             raise StoreError(f"the store could not be written: {error}") from error
+        if self._log not in self._files:
+            self._files[self._log] = _identity(self._log)
         if self._checkpoint_due:
             self._checkpoint()
+
+    def _place(self) -> None:
+        """Hold that what is written to still has its name: the next start would not find the rest. Raises StoreError."""
+        for path, known in self._files.items():
+            if _identity(path) != known:
+                raise StoreError(f"{path} was moved or deleted")
 
     def _checkpoint(self) -> None:
         try:
@@ -142,3 +154,12 @@ class SqliteStore(Committed, Store):
         self._read.close()
         self.connection.close()
         self._lock.close()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Give which file has a name, None when none has."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

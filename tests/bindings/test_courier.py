@@ -37,7 +37,7 @@ class Outbox:
         self.schedules = 0
         self.missed: list[str] = []
         self.miss: Callable[[str], None] = lambda target: None
-        self.faults = 0
+        self.faults = self.unread = 0
         self.settled = asyncio.Condition()
 
     def handle(self, request: Request) -> Steps:
@@ -48,6 +48,9 @@ class Outbox:
         return None
 
     def route(self, target: str) -> tuple[str, ...]:
+        if self.unread:
+            self.unread -= 1
+            raise StoreError("no disk")
         return (target,) if "://" in target else self.routes.get(target, ())
 
     def begun(self) -> Sequence[Work]:
@@ -412,6 +415,15 @@ async def test_many_deliveries_leave_the_outbox_in_few_transactions_even_when_it
                 await target.arrived.wait()
     assert target.names == names
     assert sorted(post.outbox.outcomes) == sorted((name, True) for name in names)
+
+
+async def test_a_store_that_cannot_be_read_for_a_while_strands_no_notification(target: Target, caplog: pytest.LogCaptureFixture) -> None:
+    async with posting() as post:
+        post.outbox.unread = 3
+        await post.put("1", "2", to=target.url)
+        await post.until(**{"1": True, "2": True})
+    assert target.names == ["1", "2"]
+    assert [record.getMessage() for record in caplog.records] == [f"notifications to {target.url} wait: the store cannot be read: no disk"]
 
 
 async def test_forgetting_drops_all_that_waits(target: Target, dead: str) -> None:

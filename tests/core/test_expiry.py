@@ -128,3 +128,13 @@ def test_the_next_search_is_due_after_the_interval() -> None:
     cse = world(expiration_check_interval=7.0)
     assert cse.cse.due(cse.seconds) == 7.0
     cse.commit()
+
+
+@pytest.mark.parametrize("now", [0.0, 253_402_300_000.0])
+def test_a_clock_at_either_end_of_all_timestamps_stops_nothing(now: float) -> None:
+    """What would end later than the year 9999 ends with it; before, every CREATE was answered with 5000 when the default life reached so far."""
+    cse = world()
+    cse.seconds = now
+    made = of(cse.create("cse-in", 3, {"m2m:cnt": {}}, "CAdmin"))
+    assert made["et"] == timestamp(min(now + cse.settings.default_expiration, 253_402_300_799.999999))
+    cse.pass_time(1)
