@@ -66,8 +66,9 @@ _DURATION = (
 _duration = re.compile(_DURATION).fullmatch
 _DURATION_SECONDS = (365 * 86400.0, 30 * 86400.0, 7 * 86400.0, 86400.0, 3600.0, 60.0, 1.0)
 _EPOCH = datetime(1970, 1, 1)
-_END = 253_402_300_799_999_999
-"""The last microsecond that a timestamp can tell: that of the year 9999."""
+LAST_SECOND = 253_402_300_799
+"""The last second that a timestamp can tell, that of the year 9999, in seconds since the epoch."""
+_END = LAST_SECOND * 1_000_000 + 999_999
 
 
 @lru_cache(maxsize=64)

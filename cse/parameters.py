@@ -8,13 +8,10 @@ from cse import criteria, results
 from cse.address import same_entity, sp_relative
 from cse.codes import FilterUsage, Operation, ResourceTypeID
 from cse.config import Settings
-from cse.datatypes import EVENT_CAT, TIMESTAMP, seconds_of, timestamp
+from cse.datatypes import EVENT_CAT, LAST_SECOND, TIMESTAMP, seconds_of, timestamp
 from cse.errors import BadRequest, OriginatorNotAuthenticated, ReleaseVersionNotSupported, RequestTimeout
 from cse.primitives import Request
 from cse.structures import FILTER_CRITERIA
-
-_END = seconds_of("99991231T235959")
-"""The last moment that has a timestamp: what ends later ends then."""
 
 _ABSENT: Mapping[Operation, tuple[str, ...]] = {
     Operation.CREATE: ("sqi",),
@@ -105,7 +102,7 @@ def _check_filter(request: Request) -> None:
 def moment(value: str | int, name: str, now: float) -> float:
     """Give an absRelTimestamp as seconds since the epoch; a relative one counts from now. Raises BadRequest."""
     try:
-        return min(now + value / 1000, _END) if isinstance(value, int) else seconds_of(value)
+        return min(now + value / 1000, LAST_SECOND) if isinstance(value, int) else seconds_of(value)
     except ValueError as error:
         raise BadRequest(f"{name} {value!r} is no timestamp: {error}") from error
 

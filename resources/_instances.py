@@ -7,7 +7,7 @@ import orjson
 
 from cse.codes import AccessControlOperation as Right
 from cse.codes import Operation
-from cse.datatypes import seconds_of, timestamp
+from cse.datatypes import LAST_SECOND, seconds_of, timestamp
 from cse.errors import NotAcceptable, NotFound, OperationNotAllowed, OriginatorHasNoPrivilege
 from cse.primitives import Request, Steps, Turn
 from cse.record import Record
@@ -32,12 +32,9 @@ def fit(change: Change, draft: dict[str, Any], parent: Record, size: int) -> Non
         draft["et"] = min(draft["et"], outlived(change.seconds, limits["mia"]))
 
 
-_LAST = seconds_of("99991231T235959")
-
-
 def outlived(created: float, age: int) -> str:
     """Give the timestamp at which an instance reaches maxInstanceAge (seconds), the last one that can be written when it never does."""
-    return timestamp(min(created + age, _LAST))
+    return timestamp(min(created + age, LAST_SECOND))
 
 
 def added(change: Change, parent: Record, child: Record, *, step: int = 1, most: int | None = None) -> None:

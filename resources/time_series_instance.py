@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cse.datatypes import ABS_REL_TIMESTAMP, ANY_SIMPLE, NON_NEG_INT, microseconds_of, timestamp
+from cse.datatypes import ABS_REL_TIMESTAMP, ANY_SIMPLE, LAST_SECOND, NON_NEG_INT, microseconds_of, timestamp
 from cse.errors import BadRequest, Conflict
 from cse.record import Record
 from cse.schema import Attribute, Change, ResourceType
@@ -23,10 +23,10 @@ def _generated(change: Change, given: str | int) -> str:
     """Give dataGenerationTime as a moment: milliseconds count from now, and mean nothing later on. Raises BadRequest."""
     if isinstance(given, str) and "T" in given:
         return given
-    try:
-        return timestamp(change.seconds + int(given) / 1000)
-    except OverflowError:
-        raise BadRequest(f"dgt (dataGenerationTime) {given} milliseconds from now is no moment that can be written") from None
+    seconds = change.seconds + int(given) / 1000
+    if not 0 <= seconds <= LAST_SECOND:
+        raise BadRequest(f"dgt (dataGenerationTime) {given} milliseconds from now is no moment that can be written")
+    return timestamp(seconds)
 
 
 def _check_unique(change: Change, parent: Record, dgt: str) -> None:

@@ -193,7 +193,7 @@ def test_attributes_that_a_rule_keeps_back_stay_back(cse: Driven) -> None:
     of(cse.update(POWER, {"m2m:cnt": {"acpi": [policy(cse, "few", rule(EVE, 63, aca=["cni"]))]}}, ME))
     assert of(cse.retrieve(POWER, EVE)) == {"cni": 1}
     assert "classified" not in str([cse.retrieve(POWER, EVE, rcn=rcn).pc for rcn in (4, 5)])
-    assert of(cse.retrieve(POWER, EVE, pc={"m2m:atrl": ["lbl"]})) == {}
+    denied(cse.retrieve(POWER, EVE, pc={"m2m:atrl": ["lbl"]}))
 
 
 # --- policies -----------------------------------------------------------------------------------------------------------------------------------------------
