@@ -1,6 +1,6 @@
 """CREATE, RETRIEVE, UPDATE, DELETE and NOTIFY on a resource of this CSE (TS-0004 7.3.3)."""
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any
 
 from msgspec.structs import replace
@@ -128,7 +128,7 @@ def _check_create(
         raise BadRequest(f"cr must be null, not {given['cr']!r}: the CSE sets it to the originator")
     _check_end(host, given)
     if "acpi" in given:
-        _check_policies(host, reader, given["acpi"])
+        check_policies(host, reader, "acpi", given["acpi"])
     taken = None
     name = _fixed_name(host, kind, parent) or given.get("rn")
     if given.get("rn", name) != name:
@@ -155,13 +155,13 @@ def _check_end(host: Host, given: Mapping[str, Any]) -> None:
         raise BadRequest(f"et {end} has passed")
 
 
-def _check_policies(host: Host, reader: Reader, policies: list[str]) -> None:
-    """Refuse a link to a local policy that does not exist; those of other CSEs are looked at when they are used (TS-0004 7.3.3.15)."""
+def check_policies(host: Host, reader: Reader, attribute: str, policies: Iterable[str]) -> None:
+    """Refuse a link to a local policy that does not exist; those of other CSEs are looked at when they are used (TS-0004 7.3.3.15). Raises BadRequest."""
     for policy in policies:
         if not host.remote(policy):
             found = host.resolve(reader, policy)
             if found is None or found.ty != ResourceTypeID.ACCESS_CONTROL_POLICY or host.expired(found):
-                raise BadRequest(f"acpi names {policy!r}, which is no accessControlPolicy")
+                raise BadRequest(f"{attribute} names {policy!r}, which is no accessControlPolicy")
 
 
 def _created(host: Host, change: Change, kind: ResourceType, parent: Record, given: Mapping[str, Any], prepared: Any) -> Record:
@@ -402,7 +402,7 @@ def _check_update(host: Host, reader: Reader, request: Request, target: Record) 
         raise OriginatorHasNoPrivilege(f"{request.fr or 'nobody'} has no UPDATE privilege on {refused[0]!r} of {request.to}")
     _check_end(host, given)
     if given.get("acpi"):
-        _check_policies(host, reader, given["acpi"])
+        check_policies(host, reader, "acpi", given["acpi"])
     return given
 
 

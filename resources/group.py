@@ -11,6 +11,7 @@ from cse.codes import ConsistencyStrategy, Operation, ResourceTypeID
 from cse.codes import ResponseStatusCode as RSC
 from cse.datatypes import ANY_URI, BOOLEAN, NON_NEG_INT, POSITIVE_INT, STRING, enum_of, list_of
 from cse.errors import BadRequest, CSEError, GroupMemberTypeInconsistent, MaxNumberOfMemberExceeded, NotFound, ReceiverHasNoPrivilege, TargetNotReachable
+from cse.operations import check_policies
 from cse.primitives import Ask, Call, Effect, Notice, Request, Response, Steps, Turn
 from cse.record import Record
 from cse.schema import Attribute, Change, Host, ResourceType
@@ -86,11 +87,7 @@ def _check(host: Host, given: Mapping[str, Any]) -> None:
     """Check what a request gives, not what the group has: a policy that has gone since must not hold up other changes. Raises BadRequest."""
     if given.get("mnm", 0) > host.settings.max_group_members:
         raise BadRequest(f"mnm {given['mnm']} is more than the {host.settings.max_group_members} that this CSE allows")
-    for policy in given.get("macp") or ():
-        if not host.remote(policy):
-            found = host.resolve(host.reader, policy)
-            if found is None or found.ty != ResourceTypeID.ACCESS_CONTROL_POLICY or host.expired(found):
-                raise BadRequest(f"macp names {policy!r}, which is no accessControlPolicy")
+    check_policies(host, host.reader, "macp", given.get("macp") or ())
 
 
 def _check_number(attributes: Mapping[str, Any], members: list[str]) -> None:

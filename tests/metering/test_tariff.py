@@ -29,15 +29,6 @@ def _two(**more: Any) -> dict[str, Any]:
     return _tariff(scheme="dual", rates=rates, calendar=[{"at": "060000", "rateId": "day"}, {"at": "220000", "rateId": "night"}], **more)
 
 
-@pytest.fixture
-def bench() -> Bench:
-    """A meter that has said what it says at its start. It is 08:53:20 UTC."""
-    found = Bench()
-    found.write()
-    found.written.clear()
-    return found
-
-
 def _set(bench: Bench, params: dict[str, Any], consent: str = "none", **more: Any) -> str:
     return bench.order("tariff", "setTariff", params, "Cbill", consent, **more)
 
